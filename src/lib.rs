@@ -1,0 +1,23 @@
+//! `reeld` records LiveKit rooms on small Linux boxes.
+//!
+//! Media flows one way, control the other; every arrow is a bounded queue with a name, a drop
+//! policy and a counter:
+//!
+//! ```text
+//!  room ──────► daemon::room ──► recorder::recording ──► media ──► recorder::writer ──► disk
+//!  (livekit,    one task a       tracks → segments       the       append, fdatasync,
+//!   synthetic)  room                                     graph     rename
+//! ```
+//!
+//! - [`room`]: what a room delivers (tracks, access units on one clock) and the sources of it.
+//!   Only this module knows LiveKit.
+//! - [`media`]: decode, scale, encode and mux. Only this module imports GStreamer.
+//! - [`recorder`]: recordings, segments, manifest and playlist. Only this module writes media.
+//! - [`verify`]: reads a finished file back and says whether it is sound.
+//! - [`daemon`]: which rooms to record, waiting for them, ordered shutdown.
+//! - [`config`]: the strict, documented schema.
+//! - [`logging`]: human lines on a terminal, structured fields in the journal.
+//! - [`cli`]: one file a subcommand.
+
+pub mod room;
+pub mod timebase;

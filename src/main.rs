@@ -1,0 +1,2 @@
+//! The `reeld` program.
+fn main() {}
