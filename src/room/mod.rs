@@ -3,6 +3,8 @@
 //! A source (LiveKit, or the synthetic room) delivers [`RoomEvent`]s and obeys
 //! [`RoomCommand`]s. Nothing outside this module knows which source it is.
 
+pub mod livekit;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,0 +1,3 @@
+//! Rooms on a LiveKit server.
+
+pub mod timeline;
