@@ -19,5 +19,7 @@
 //! - [`logging`]: human lines on a terminal, structured fields in the journal.
 //! - [`cli`]: one file a subcommand.
 
+pub mod config;
+pub mod logging;
 pub mod room;
 pub mod timebase;

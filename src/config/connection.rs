@@ -1,0 +1,102 @@
+//! What one room needs, after `[livekit]`, `[select]` and its own overrides.
+
+use super::error::ConfigError;
+use super::schema::{Config, Room, Selection};
+use super::secret::Secret;
+
+/// How to get into a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connection<'a> {
+    /// The server.
+    pub url: &'a str,
+    /// The room's name.
+    pub room: &'a str,
+    /// Who we are, where we sign the token.
+    pub identity: &'a str,
+    /// What opens the room.
+    pub credentials: Credentials<'a>,
+}
+
+/// What opens a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credentials<'a> {
+    /// A ready-made token.
+    Token(&'a Secret),
+    /// A key to sign tokens with.
+    Key {
+        /// Its name.
+        api_key: &'a Secret,
+        /// Its secret.
+        api_secret: &'a Secret,
+    },
+}
+
+impl Config {
+    /// The rooms to record, for a command that needs some.
+    ///
+    /// # Errors
+    /// [`ConfigError::NoRooms`], or what [`Config::connection`] says of the first room that
+    /// cannot be joined.
+    pub fn require_rooms(&self) -> Result<&[Room], ConfigError> {
+        if self.rooms.is_empty() {
+            return Err(ConfigError::NoRooms);
+        }
+        for room in &self.rooms {
+            self.connection(room)?;
+        }
+        Ok(&self.rooms)
+    }
+
+    /// What to record of `room`: its own selection or else the general one.
+    #[must_use]
+    pub fn selection<'a>(&'a self, room: &'a Room) -> &'a Selection {
+        room.select.as_ref().unwrap_or(&self.select)
+    }
+
+    /// How to get into `room`. Its own token or key comes before `[livekit]`'s, and in either
+    /// a token before a key.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when there is no server, or no token and no whole key.
+    pub fn connection<'a>(&'a self, room: &'a Room) -> Result<Connection<'a>, ConfigError> {
+        let general = &self.livekit;
+        let name = || room.name.clone();
+        let own = credentials(room, [&room.token, &room.api_key, &room.api_secret])?;
+        let credentials = match own {
+            Some(own) => own,
+            None => {
+                let general = [&general.token, &general.api_key, &general.api_secret];
+                credentials(room, general)?
+                    .ok_or_else(|| ConfigError::NoCredentials { room: name() })?
+            }
+        };
+        let url = room.url.as_deref().or(general.url.as_deref());
+        Ok(Connection {
+            url: url.ok_or_else(|| ConfigError::NoUrl { room: name() })?,
+            room: &room.name,
+            identity: &general.identity,
+            credentials,
+        })
+    }
+}
+
+fn credentials<'a>(
+    room: &Room,
+    [token, api_key, api_secret]: [&'a Option<Secret>; 3],
+) -> Result<Option<Credentials<'a>>, ConfigError> {
+    let half = |present, missing| ConfigError::HalfKey {
+        room: room.name.clone(),
+        present,
+        missing,
+    };
+    match (token, api_key, api_secret) {
+        (Some(token), _, _) => Ok(Some(Credentials::Token(token))),
+        (None, Some(api_key), Some(api_secret)) => Ok(Some(Credentials::Key {
+            api_key,
+            api_secret,
+        })),
+        (None, None, None) => Ok(None),
+        (None, Some(_), None) => Err(half("api_key", "api_secret")),
+        (None, None, Some(_)) => Err(half("api_secret", "api_key")),
+    }
+}

@@ -1,0 +1,267 @@
+//! The schema: every key of `reeld.toml`, with its unit, its range and its default.
+//!
+//! The annotated `reeld.toml` at the top of the repository says the same for users; a test
+//! holds the two together.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::bounds;
+use super::secret::Secret;
+use super::units::{self, BitRate, ByteSize};
+use crate::room::Source;
+
+/// Everything that `reeld` can be told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The directory that recordings go under; made when it does not exist.
+    #[serde(deserialize_with = "bounds::output")]
+    pub output: PathBuf,
+    /// The server, and who we are there.
+    pub livekit: LiveKit,
+    /// What to record of a room.
+    pub select: Selection,
+    /// How video is encoded, where it is encoded at all.
+    pub video: Video,
+    /// How sound is encoded.
+    pub audio: Audio,
+    /// How a recording is cut into files.
+    pub segment: Segment,
+    /// How files are written.
+    pub writer: Writer,
+    /// What is logged.
+    pub log: Log,
+    /// The rooms that `reeld run` records: `[[room]]` in the file.
+    #[serde(rename = "room")]
+    pub rooms: Vec<Room>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            output: PathBuf::from("/var/lib/reeld"),
+            livekit: LiveKit::default(),
+            select: Selection::default(),
+            video: Video::default(),
+            audio: Audio::default(),
+            segment: Segment::default(),
+            writer: Writer::default(),
+            log: Log::default(),
+            rooms: Vec::new(),
+        }
+    }
+}
+
+/// The server, and who we are there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LiveKit {
+    /// The server: `ws://`, `wss://`, `http://` or `https://`.
+    #[serde(deserialize_with = "bounds::url")]
+    pub url: Option<String>,
+    /// The name of the key that tokens are signed with.
+    pub api_key: Option<Secret>,
+    /// The secret of that key.
+    pub api_secret: Option<Secret>,
+    /// A ready-made token; used instead of a key and its secret.
+    pub token: Option<Secret>,
+    /// Our identity in tokens that we sign; 1 to 256 bytes.
+    #[serde(deserialize_with = "bounds::identity")]
+    pub identity: String,
+}
+
+impl Default for LiveKit {
+    fn default() -> Self {
+        Self {
+            url: None,
+            api_key: None,
+            api_secret: None,
+            token: None,
+            identity: "reeld".to_owned(),
+        }
+    }
+}
+
+/// What to record of a room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Selection {
+    /// Globs (`*`, `?`, `[a-z]`, `{a,b}`) of participant identities; one match is enough.
+    #[serde(deserialize_with = "bounds::participants")]
+    pub participants: Vec<String>,
+    /// The sources to record.
+    #[serde(deserialize_with = "bounds::sources")]
+    pub sources: Vec<Source>,
+    /// How many participants are recorded at one time at most; 1 to 256.
+    #[serde(deserialize_with = "bounds::max_participants")]
+    pub max_participants: NonZeroUsize,
+}
+
+impl Default for Selection {
+    fn default() -> Self {
+        Self {
+            participants: vec!["*".to_owned()],
+            sources: vec![
+                Source::Camera,
+                Source::Microphone,
+                Source::ScreenShare,
+                Source::ScreenShareAudio,
+            ],
+            max_participants: NonZeroUsize::MIN.saturating_add(15),
+        }
+    }
+}
+
+/// How video is encoded. H.264 is copied, so this touches VP8, VP9 and AV1 only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Video {
+    /// Decoded pictures between decoder and encoder at most; 1 to 4. More are dropped.
+    #[serde(deserialize_with = "bounds::in_flight")]
+    pub in_flight: u8,
+    /// What the encoder aims at; 50,000 to 50,000,000 bit/s.
+    #[serde(deserialize_with = "bounds::video_bitrate")]
+    pub bitrate: BitRate,
+    /// Between keyframes at most; 500 ms to 10 s.
+    #[serde(
+        deserialize_with = "bounds::keyframe_interval",
+        serialize_with = "units::serialize_duration"
+    )]
+    pub keyframe_interval: Duration,
+}
+
+impl Default for Video {
+    fn default() -> Self {
+        Self {
+            in_flight: 2,
+            bitrate: BitRate::from_bits_per_second(2_500_000),
+            keyframe_interval: Duration::from_secs(2),
+        }
+    }
+}
+
+/// How sound is encoded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Audio {
+    /// What sound is in the files.
+    pub codec: AudioCodec,
+    /// What the AAC encoder aims at; 16,000 to 320,000 bit/s.
+    #[serde(deserialize_with = "bounds::audio_bitrate")]
+    pub bitrate: BitRate,
+}
+
+impl Default for Audio {
+    fn default() -> Self {
+        Self {
+            codec: AudioCodec::Aac,
+            bitrate: BitRate::from_bits_per_second(64_000),
+        }
+    }
+}
+
+/// What sound is in the files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum AudioCodec {
+    /// AAC-LC at 48 kHz: every player of MPEG-TS knows it.
+    Aac,
+    /// Opus as it came: cheaper, and fewer players know it in MPEG-TS.
+    Opus,
+}
+
+/// How a recording is cut into files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Segment {
+    /// After this long the next keyframe starts a new file; 10 s to 24 h.
+    #[serde(
+        deserialize_with = "bounds::segment_duration",
+        serialize_with = "units::serialize_duration"
+    )]
+    pub duration: Duration,
+}
+
+impl Default for Segment {
+    fn default() -> Self {
+        Self {
+            duration: Duration::from_secs(60 * 60),
+        }
+    }
+}
+
+/// How files are written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Writer {
+    /// Written out when this much has gathered; 1 to 4 MiB.
+    #[serde(deserialize_with = "bounds::flush_bytes")]
+    pub flush_bytes: ByteSize,
+    /// Written out and synced after this long at the latest; 100 ms to 1 s. It is what a
+    /// power cut can cost.
+    #[serde(
+        deserialize_with = "bounds::flush_interval",
+        serialize_with = "units::serialize_duration"
+    )]
+    pub flush_interval: Duration,
+    /// Muxed bytes that may wait for a slow disk, for each recording; 1 to 64 MiB and no less
+    /// than `flush_bytes`.
+    #[serde(deserialize_with = "bounds::handover_bytes")]
+    pub handover_bytes: ByteSize,
+}
+
+impl Default for Writer {
+    fn default() -> Self {
+        Self {
+            flush_bytes: ByteSize::from_mebibytes(4),
+            flush_interval: Duration::from_secs(1),
+            handover_bytes: ByteSize::from_mebibytes(8),
+        }
+    }
+}
+
+/// What is logged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// `off`, `error`, `warn`, `info`, `debug` or `trace`, and after commas the same for one
+    /// module: `info,reeld::room=debug`.
+    #[serde(deserialize_with = "bounds::log_level")]
+    pub level: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            level: "info".to_owned(),
+        }
+    }
+}
+
+/// A room that `reeld run` records. What is left out comes from `[livekit]` and `[select]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Room {
+    /// The room's name; 1 to 256 bytes.
+    #[serde(deserialize_with = "bounds::room_name")]
+    pub name: String,
+    /// Instead of `livekit.url`.
+    #[serde(default, deserialize_with = "bounds::url")]
+    pub url: Option<String>,
+    /// Instead of `livekit.api_key`.
+    #[serde(default)]
+    pub api_key: Option<Secret>,
+    /// Instead of `livekit.api_secret`.
+    #[serde(default)]
+    pub api_secret: Option<Secret>,
+    /// Instead of `livekit.token`; used instead of a key and its secret.
+    #[serde(default)]
+    pub token: Option<Secret>,
+    /// Instead of the whole of `[select]`.
+    #[serde(default)]
+    pub select: Option<Selection>,
+}

@@ -1,0 +1,200 @@
+//! Durations, sizes and bit rates as people write them.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+/// Why a duration, a size or a bit rate cannot be read. Quotes what was found and says what is
+/// allowed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnitError {
+    /// Not a duration.
+    #[error("{0:?} is no duration: write whole numbers with h, m, s or ms, such as 1h30m or 500ms")]
+    Duration(String),
+    /// Not a size.
+    #[error(
+        "{0:?} is no size: write a whole number with B, kB, MB, GB, KiB, MiB or GiB, such as 4MiB"
+    )]
+    Size(String),
+    /// Not a bit rate.
+    #[error("{0:?} is no bit rate: write whole bits per second, such as 2500000")]
+    BitRate(String),
+    /// More than a 64-bit number holds.
+    #[error("{0:?} is too large")]
+    TooLarge(String),
+}
+
+/// Bits per second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct BitRate(u32);
+
+impl BitRate {
+    /// A bit rate from bits per second.
+    #[must_use]
+    pub const fn from_bits_per_second(bits: u32) -> Self {
+        Self(bits)
+    }
+
+    /// Bits per second.
+    #[must_use]
+    pub const fn bits_per_second(self) -> u32 {
+        self.0
+    }
+}
+
+impl FromStr for BitRate {
+    type Err = UnitError;
+
+    /// Whole bits per second, without a unit.
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(UnitError::BitRate(text.to_owned()));
+        }
+        let bits = text.parse();
+        bits.map(Self)
+            .map_err(|_| UnitError::TooLarge(text.to_owned()))
+    }
+}
+
+impl fmt::Display for BitRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// A number of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ByteSize(u64);
+
+/// Units of a size, the largest first, so that the first that divides writes it shortest.
+const SIZE_UNITS: [(&str, u64); 7] = [
+    ("GiB", 1 << 30),
+    ("GB", 1_000_000_000),
+    ("MiB", 1 << 20),
+    ("MB", 1_000_000),
+    ("KiB", 1 << 10),
+    ("kB", 1_000),
+    ("B", 1),
+];
+
+impl ByteSize {
+    /// A size from bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: u64) -> Self {
+        Self(bytes)
+    }
+
+    /// A size from mebibytes (2²⁰ bytes).
+    #[must_use]
+    pub const fn from_mebibytes(mebibytes: u32) -> Self {
+        Self((mebibytes as u64) << 20)
+    }
+
+    /// Bytes.
+    #[must_use]
+    pub const fn bytes(self) -> u64 {
+        self.0
+    }
+}
+
+impl FromStr for ByteSize {
+    type Err = UnitError;
+
+    /// A whole number and its unit: `4MiB` (2²⁰ bytes), `500kB` (1,000 bytes).
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let wrong = || UnitError::Size(text.to_owned());
+        let (number, unit) = split_number(text).ok_or_else(wrong)?;
+        let (_, factor) = SIZE_UNITS
+            .iter()
+            .find(|(name, _)| *name == unit)
+            .ok_or_else(wrong)?;
+        let bytes = number
+            .parse::<u64>()
+            .ok()
+            .and_then(|n| n.checked_mul(*factor));
+        bytes
+            .map(Self)
+            .ok_or_else(|| UnitError::TooLarge(text.to_owned()))
+    }
+}
+
+impl fmt::Display for ByteSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = SIZE_UNITS
+            .iter()
+            .find(|(_, factor)| self.0 != 0 && self.0 % factor == 0);
+        let (name, factor) = unit.unwrap_or(&("B", 1));
+        write!(f, "{}{name}", self.0 / factor)
+    }
+}
+
+impl Serialize for ByteSize {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Units of a duration in milliseconds, in the order in which they are written.
+const DURATION_UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+
+/// Reads `1h`, `30s`, `1h30m`, `500ms`: whole numbers, each unit at most once, the largest first.
+///
+/// # Errors
+/// [`UnitError`] when the text is anything else, or longer than 2⁶⁴ milliseconds.
+pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
+    let wrong = || UnitError::Duration(text.to_owned());
+    let too_large = || UnitError::TooLarge(text.to_owned());
+    let mut rest = text;
+    let mut units = DURATION_UNITS.iter();
+    let mut total: u64 = 0;
+    while !rest.is_empty() || text.is_empty() {
+        let (number, after) = split_number(rest).ok_or_else(wrong)?;
+        let end = after
+            .find(|c: char| c.is_ascii_digit())
+            .unwrap_or(after.len());
+        let (unit, next) = after.split_at(end);
+        let (_, factor) = units.find(|(name, _)| *name == unit).ok_or_else(wrong)?;
+        let number: u64 = number.parse().map_err(|_| too_large())?;
+        let length = number.checked_mul(*factor).ok_or_else(too_large)?;
+        total = total.checked_add(length).ok_or_else(too_large)?;
+        rest = next;
+    }
+    Ok(Duration::from_millis(total))
+}
+
+/// Writes a duration so that [`parse_duration`] reads it back; what is below a millisecond is
+/// cut off.
+#[must_use]
+pub fn format_duration(duration: Duration) -> String {
+    let mut rest = duration.as_millis();
+    let mut text = String::new();
+    for (unit, factor) in DURATION_UNITS {
+        let factor = u128::from(factor);
+        if rest >= factor {
+            text.push_str(&format!("{}{unit}", rest / factor));
+            rest %= factor;
+        }
+    }
+    if text.is_empty() {
+        "0s".to_owned()
+    } else {
+        text
+    }
+}
+
+/// For `serialize_with`: [`format_duration`].
+pub(super) fn serialize_duration<S: Serializer>(
+    duration: &Duration,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&format_duration(*duration))
+}
+
+/// The digits that a text starts with, and what follows; none when either is empty.
+fn split_number(text: &str) -> Option<(&str, &str)> {
+    let end = text.find(|c: char| !c.is_ascii_digit())?;
+    (end > 0).then(|| text.split_at(end))
+}
