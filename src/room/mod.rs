@@ -3,7 +3,16 @@
 //! A source (LiveKit, or the synthetic room) delivers [`RoomEvent`]s and obeys
 //! [`RoomCommand`]s. Nothing outside this module knows which source it is.
 
+mod events;
 pub mod livekit;
+pub mod selection;
+
+pub use events::{
+    COMMAND_QUEUE, Delivery, EVENT_QUEUE, EventSender, ReceiverGone, RoomCommand, RoomEnd,
+    RoomEvent, TrackEnd,
+};
+
+pub use selection::{Changes, Present, Publication, Selection, SelectionError};
 
 use std::fmt;
 use std::sync::Arc;

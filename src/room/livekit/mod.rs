@@ -1,3 +1,17 @@
-//! Rooms on a LiveKit server.
+//! A LiveKit room as a source: signalling by LiveKit's own crates, media by str0m.
+//!
+//! [`session`] is the one task that owns signalling, peer and sockets. It decodes nothing:
+//! access units leave it as they were sent, placed on one clock by [`timeline`].
 
+mod error;
+mod peer;
+mod publications;
+mod sdp;
+mod session;
+mod sockets;
 pub mod timeline;
+mod token;
+
+pub use error::{LiveKitError, Remedy};
+pub use session::{Join, run};
+pub use token::{Credentials, MAX_NAME_BYTES};

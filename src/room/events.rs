@@ -1,0 +1,150 @@
+//! What a source tells and what it can be told.
+
+use tokio::sync::mpsc;
+
+use super::{AccessUnit, Track, TrackId};
+
+/// Events waiting for the room's task. A media unit that finds the queue full is dropped and
+/// counted by the sender; the other events wait for room.
+pub const EVENT_QUEUE: usize = 512;
+
+/// Commands waiting for the source. One that finds the queue full is dropped: keyframe requests
+/// are repeated, and leaving is also asked for by dropping the sender.
+pub const COMMAND_QUEUE: usize = 64;
+
+/// What happens in a room, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RoomEvent {
+    /// We are in. First event, exactly once.
+    Joined {
+        /// The server's name for this life of the room (`RM_…`); empty for a synthetic room.
+        room_sid: String,
+        /// The server's software and version, for the log.
+        server: String,
+    },
+    /// We asked for a track; its units may follow.
+    TrackAdded(Track),
+    /// The publisher muted or unmuted the track.
+    TrackMuted {
+        /// Which track.
+        id: TrackId,
+        /// Whether it is silent now.
+        muted: bool,
+    },
+    /// No unit of the track will follow.
+    TrackRemoved {
+        /// Which track.
+        id: TrackId,
+        /// Why it ended.
+        end: TrackEnd,
+    },
+    /// An encoded picture or packet of sound.
+    Media {
+        /// The track it belongs to.
+        id: TrackId,
+        /// The unit.
+        unit: AccessUnit,
+    },
+}
+
+/// Why a track ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrackEnd {
+    /// Its publisher took it back, or what we record changed.
+    Unpublished,
+    /// Its publisher left the room.
+    ParticipantLeft,
+}
+
+/// What a source can be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RoomCommand {
+    /// Ask the publisher for a keyframe. Repeated requests are thinned by the source.
+    RequestKeyframe(TrackId),
+    /// Leave the room and end.
+    Leave,
+}
+
+/// Why a source ended without an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoomEnd {
+    /// We were asked to leave.
+    Left,
+    /// The room was deleted or closed by the server.
+    Closed,
+    /// The server removed us from the room.
+    Removed,
+    /// Another client joined with our identity.
+    DuplicateIdentity,
+    /// The server is shutting down, or told us to connect anew.
+    ServerAway,
+    /// The signalling connection was lost.
+    SignalLost,
+    /// No media path to the server is left.
+    MediaLost,
+}
+
+impl RoomEnd {
+    /// One line for the log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Left => "left the room",
+            Self::Closed => "the room was closed",
+            Self::Removed => "the server removed the recorder from the room",
+            Self::DuplicateIdentity => "another client joined with the recorder's identity",
+            Self::ServerAway => "the server asked the recorder to leave",
+            Self::SignalLost => "the signalling connection was lost",
+            Self::MediaLost => "the media connection was lost",
+        }
+    }
+}
+
+/// The sending half of a source's event queue, which never waits for media.
+#[derive(Debug, Clone)]
+pub struct EventSender {
+    queue: mpsc::Sender<RoomEvent>,
+}
+
+/// The room's task is gone: the source should end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("nobody takes this room's events any more")]
+pub struct ReceiverGone;
+
+/// What became of a media unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// It is in the queue.
+    Queued,
+    /// The queue was full: the unit is gone, and the next one of its track does not join on.
+    Dropped,
+}
+
+impl EventSender {
+    /// Makes the event queue of one room.
+    #[must_use]
+    pub fn channel() -> (Self, mpsc::Receiver<RoomEvent>) {
+        let (queue, events) = mpsc::channel(EVENT_QUEUE);
+        (Self { queue }, events)
+    }
+
+    /// Sends what must not be lost, waiting for room in the queue.
+    ///
+    /// # Errors
+    /// When the receiver is gone.
+    pub async fn tell(&self, event: RoomEvent) -> Result<(), ReceiverGone> {
+        self.queue.send(event).await.map_err(|_| ReceiverGone)
+    }
+
+    /// Sends a media unit, or drops it when the queue is full.
+    ///
+    /// # Errors
+    /// When the receiver is gone.
+    pub fn offer(&self, id: TrackId, unit: AccessUnit) -> Result<Delivery, ReceiverGone> {
+        match self.queue.try_send(RoomEvent::Media { id, unit }) {
+            Ok(()) => Ok(Delivery::Queued),
+            Err(mpsc::error::TrySendError::Full(_)) => Ok(Delivery::Dropped),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(ReceiverGone),
+        }
+    }
+}
