@@ -21,5 +21,6 @@
 
 pub mod config;
 pub mod logging;
+pub mod media;
 pub mod room;
 pub mod timebase;

@@ -1,0 +1,169 @@
+//! The sound of a graph: Opus in, AAC or Opus out, never broken.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gstreamer as gst;
+
+use super::counts::Counters;
+use super::elements::{aac_encoder, chain, make, set, set_named};
+use super::feed::{Feed, Unit};
+use super::fill::Filler;
+use super::level::Limits;
+use super::mux::Mux;
+use super::{Admission, AudioIn, AudioOut, DropReason, MediaError, opus};
+use crate::room::Kind;
+
+/// Opus at 128 kb/s is 16 kB a second.
+const LIMITS: Limits = Limits {
+    bytes: 512 * 1024,
+    span: Duration::from_secs(4),
+};
+
+/// Sound that is off by more than this is cut or filled by `audiorate`. Small, so that the
+/// drift of a sender's clock is corrected by pieces too short to be heard.
+const TOLERANCE: gst::ClockTime = gst::ClockTime::from_mseconds(5);
+
+/// The entrance for sound.
+#[derive(Debug)]
+pub(super) struct AudioTrack {
+    feed: Feed,
+    filler: Filler,
+    silence: Arc<[u8]>,
+    ended: bool,
+    /// What is added to a unit's time on its way into the pipeline.
+    shift: Duration,
+    counters: Arc<Counters>,
+}
+
+impl AudioTrack {
+    pub(super) fn build(
+        pipeline: &gst::Pipeline,
+        mux: &Mux,
+        from: AudioIn,
+        to: AudioOut,
+        (base, lead): (Duration, Duration),
+        counters: &Arc<Counters>,
+    ) -> Result<Self, MediaError> {
+        let caps = gst::Caps::builder("audio/x-opus")
+            .field("channel-mapping-family", 0_i32)
+            .field("channels", if from.stereo { 2_i32 } else { 1_i32 })
+            .field("rate", 48_000_i32)
+            .build();
+        let feed = Feed::new("audio", &caps, LIMITS)?;
+        let (stages, delay) = match to {
+            AudioOut::Opus => (vec![make("opusparse", "opusparse")?], Duration::ZERO),
+            AudioOut::Aac { bitrate } => aac(bitrate)?,
+        };
+        let mut elements = vec![feed.line().element()];
+        elements.extend(&stages);
+        chain(pipeline, &elements)?;
+        if let Some(last) = stages.last() {
+            mux.link(Kind::Audio, last, counters)?;
+        }
+        Ok(Self {
+            feed,
+            filler: Filler::new(base),
+            silence: opus::silence(from.stereo).as_slice().into(),
+            ended: false,
+            shift: lead.saturating_sub(delay),
+            counters: Arc::clone(counters),
+        })
+    }
+
+    pub(super) fn push(&mut self, at: Duration, data: &Arc<[u8]>) -> Admission {
+        self.counters.audio.received();
+        if self.ended {
+            return self.refuse(DropReason::NoTrack);
+        }
+        if opus::is_dtx(data) {
+            self.counters.dtx.add(1);
+            return Admission::Silent;
+        }
+        // A packet that does not say how long it is gets the usual length; the decoder copes.
+        let length = opus::duration(data).unwrap_or(opus::SILENCE);
+        if !self.filler.has_place(at, length) {
+            return self.refuse(DropReason::Late);
+        }
+        self.fill(at);
+        if !self.feed.has_room(at + self.shift) {
+            return self.refuse(DropReason::QueueFull);
+        }
+        self.filler.taken(at, length);
+        self.gather(at, length, data);
+        self.counters
+            .audio
+            .accepted(data.len(), self.feed.waiting());
+        Admission::Accepted
+    }
+
+    /// Completes the sound up to `to` and hands over what was gathered.
+    pub(super) fn advance(&mut self, to: Duration) {
+        self.fill(to);
+        self.feed.flush();
+    }
+
+    /// Takes no more units; silence goes on until the graph is finished, because the mux and
+    /// the players' clock run on the sound.
+    pub(super) fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// Completes the sound up to `end` and ends it.
+    pub(super) fn finish(&mut self, end: Duration) {
+        self.fill(end + opus::SILENCE / 2);
+        self.feed.flush();
+        self.feed.line().end();
+    }
+
+    fn fill(&mut self, until: Duration) {
+        while let Some(at) = self.filler.due(until) {
+            // What finds no room now is due again later.
+            if !self.feed.has_room(at + self.shift) {
+                return;
+            }
+            self.filler.filled();
+            let silence = Arc::clone(&self.silence);
+            self.gather(at, opus::SILENCE, &silence);
+            self.counters.silence.add(1);
+        }
+    }
+
+    fn gather(&mut self, at: Duration, length: Duration, data: &Arc<[u8]>) {
+        self.feed.gather(Unit {
+            at: at + self.shift,
+            length: Some(length),
+            keyframe: true,
+            data: Arc::clone(data),
+        });
+    }
+
+    fn refuse(&self, reason: DropReason) -> Admission {
+        self.counters.audio.dropped(reason);
+        Admission::Dropped(reason)
+    }
+}
+
+/// Decodes and encodes to AAC-LC; with how much the encoder delays the sound.
+fn aac(bitrate: u32) -> Result<(Vec<gst::Element>, Duration), MediaError> {
+    let decoder = make("opusdec", "opusdec")?;
+    let rate = make("audiorate", "audiorate")?;
+    set(&rate, "tolerance", TOLERANCE.nseconds())?;
+    // Otherwise it would fill from time zero to the first unit: a day of silence.
+    set(&rate, "skip-to-first", true)?;
+    let name = aac_encoder()?;
+    let encoder = make(name, name)?;
+    set_named(&encoder, "bitrate", &bitrate.to_string())?;
+    let parser = make("aacparse", "aacparse")?;
+    let mut stages = vec![decoder, rate];
+    if name == "avenc_aac" {
+        stages.push(make("audioconvert", "audioconvert")?);
+    }
+    stages.extend([encoder, parser]);
+    Ok((stages, encoder_delay(name)))
+}
+
+/// How much later than its stamp an encoder's sound is heard.
+fn encoder_delay(_name: &str) -> Duration {
+    Duration::ZERO
+}

@@ -1,0 +1,178 @@
+//! The elements that graphs are made of: their names, where to get them, how to set them up.
+
+use gst::glib;
+use gst::prelude::*;
+use gstreamer as gst;
+
+use super::MediaError;
+use crate::room::Codec;
+
+const BASE: &str = "gstreamer1.0-plugins-base";
+const GOOD: &str = "gstreamer1.0-plugins-good";
+const BAD: &str = "gstreamer1.0-plugins-bad";
+const UGLY: &str = "gstreamer1.0-plugins-ugly";
+
+/// What every graph may need, with the Debian package that has it.
+const REQUIRED: [(&str, &str); 11] = [
+    ("appsrc", BASE),
+    ("appsink", BASE),
+    ("capsfilter", "libgstreamer1.0-0"),
+    ("queue", "libgstreamer1.0-0"),
+    ("videoconvert", BASE),
+    ("opusdec", BASE),
+    ("audiorate", BASE),
+    ("aacparse", GOOD),
+    ("h264parse", BAD),
+    ("mpegtsmux", BAD),
+    ("x264enc", UGLY),
+];
+
+/// AAC encoders, best first: `avenc_aac` is last because loading libav takes 40 MB.
+pub(super) const AAC_ENCODERS: [&str; 3] = ["voaacenc", "fdkaacenc", "avenc_aac"];
+
+/// Starts GStreamer and checks that what graphs need is installed. Cheap when called again.
+///
+/// # Errors
+/// GStreamer does not start, or an element is missing: the error names its package.
+pub fn init() -> Result<(), MediaError> {
+    gst::init().map_err(MediaError::Init)?;
+    for (element, package) in REQUIRED {
+        if gst::ElementFactory::find(element).is_none() {
+            return Err(MediaError::MissingElement {
+                element: element.to_owned(),
+                package,
+            });
+        }
+    }
+    aac_encoder().map(|_| ())
+}
+
+/// The first AAC encoder that is installed.
+pub(super) fn aac_encoder() -> Result<&'static str, MediaError> {
+    first_of(&AAC_ENCODERS).ok_or_else(|| MediaError::MissingElement {
+        element: AAC_ENCODERS.join(" or "),
+        package: BAD,
+    })
+}
+
+/// The decoder for a video codec that has to be decoded.
+pub(super) fn decoder(codec: Codec) -> Result<&'static str, MediaError> {
+    let (choices, package): (&[&'static str], _) = match codec {
+        Codec::Vp8 => (&["vp8dec"], GOOD),
+        Codec::Vp9 => (&["vp9dec"], GOOD),
+        Codec::Av1 => (&["dav1ddec", "av1dec"], BAD),
+        Codec::H264 | Codec::Opus => {
+            return Err(MediaError::Layout("only VP8, VP9 and AV1 are decoded"));
+        }
+    };
+    first_of(choices).ok_or(MediaError::NoDecoder { codec, package })
+}
+
+fn first_of(names: &[&'static str]) -> Option<&'static str> {
+    names
+        .iter()
+        .copied()
+        .find(|name| gst::ElementFactory::find(name).is_some())
+}
+
+/// Makes an element; errors and threads carry its name.
+pub(super) fn make(factory: &str, name: &str) -> Result<gst::Element, MediaError> {
+    gst::ElementFactory::make(factory)
+        .name(name)
+        .build()
+        .map_err(|_| failed(factory, "creation"))
+}
+
+/// Sets a property that every supported version has; a missing one is an error, not a panic.
+pub(super) fn set(
+    element: &gst::Element,
+    property: &'static str,
+    value: impl Into<glib::Value>,
+) -> Result<(), MediaError> {
+    let value = value.into();
+    let fits = element
+        .find_property(property)
+        .is_some_and(|spec| value.type_().is_a(spec.value_type()));
+    if !fits {
+        return Err(failed(&element.name(), property));
+    }
+    element.set_property_from_value(property, &value);
+    Ok(())
+}
+
+/// Sets an enumeration or flags property by the names of its values.
+pub(super) fn set_named(
+    element: &gst::Element,
+    property: &'static str,
+    names: &str,
+) -> Result<(), MediaError> {
+    let spec = element
+        .find_property(property)
+        .ok_or_else(|| failed(&element.name(), property))?;
+    let value = glib::Value::deserialize(names, spec.value_type())
+        .map_err(|_| failed(&element.name(), property))?;
+    element.set_property_from_value(property, &value);
+    Ok(())
+}
+
+/// A pad that the element always has.
+pub(super) fn pad(element: &gst::Element, name: &'static str) -> Result<gst::Pad, MediaError> {
+    element
+        .static_pad(name)
+        .ok_or_else(|| failed(&element.name(), "finding its pad"))
+}
+
+/// Adds the elements to the pipeline and links each to the next.
+pub(super) fn chain(
+    pipeline: &gst::Pipeline,
+    elements: &[&gst::Element],
+) -> Result<(), MediaError> {
+    for element in elements {
+        pipeline
+            .add(*element)
+            .map_err(|_| failed(&element.name(), "adding"))?;
+    }
+    for (left, right) in elements.iter().zip(elements.iter().skip(1)) {
+        left.link(*right)
+            .map_err(|_| failed(&right.name(), "linking"))?;
+    }
+    Ok(())
+}
+
+/// A step of building a graph that an element refused.
+pub(super) fn failed(element: &str, step: &'static str) -> MediaError {
+    MediaError::Build {
+        element: element.to_owned(),
+        step,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_or_mistyped_property_is_an_error_that_names_it() {
+        init().unwrap();
+        let queue = make("queue", "queue").unwrap();
+        assert!(set(&queue, "max-size-buffers", 3_u32).is_ok());
+        assert_eq!(queue.property::<u32>("max-size-buffers"), 3);
+        for refused in [
+            set(&queue, "no-such-property", 3_u32),
+            set(&queue, "max-size-buffers", "three"),
+            set_named(&queue, "leaky", "sideways"),
+            set_named(&queue, "no-such-property", "x"),
+        ] {
+            let message = refused.unwrap_err().to_string();
+            assert!(message.contains("queue"), "{message}");
+        }
+    }
+
+    #[test]
+    fn decoders_are_for_what_ts_players_cannot_take() {
+        init().unwrap();
+        assert_eq!(decoder(Codec::Vp8).unwrap(), "vp8dec");
+        assert!(decoder(Codec::H264).is_err());
+    }
+}

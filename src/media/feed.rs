@@ -1,0 +1,255 @@
+//! The queues of encoded units: an `appsrc` each, bounded before they are pushed to.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use gst::prelude::*;
+use gstreamer as gst;
+use gstreamer_app::AppSrc;
+
+use super::MediaError;
+use super::elements::{failed, make, pad, set};
+use super::level::{Level, Limits};
+
+/// Gaps that may wait in a queue: while it is stuck, more of them say nothing new.
+const WAITING_GAPS: usize = 2;
+
+/// Sound and passed-through video enter in lots of this length: a thread switch for each lot
+/// instead of one for each unit.
+const LOT: Duration = Duration::from_millis(200);
+
+/// One encoded unit on its way into a queue. Times are the pipeline's.
+pub(super) struct Unit {
+    pub(super) at: Duration,
+    pub(super) length: Option<Duration>,
+    pub(super) keyframe: bool,
+    pub(super) data: Arc<[u8]>,
+}
+
+impl Unit {
+    fn into_buffer(self) -> gst::Buffer {
+        let mut buffer = gst::Buffer::from_slice(self.data);
+        if let Some(buffer) = buffer.get_mut() {
+            let at = clock_time(self.at);
+            buffer.set_pts(at);
+            // WebRTC sends no B-frames: units are decoded in the order in which they are shown.
+            buffer.set_dts(at);
+            buffer.set_duration(self.length.map(clock_time));
+            if !self.keyframe {
+                buffer.set_flags(gst::BufferFlags::DELTA_UNIT);
+            }
+        }
+        buffer
+    }
+}
+
+/// A time as GStreamer has it; far beyond any recording it saturates.
+pub(super) fn clock_time(at: Duration) -> gst::ClockTime {
+    let nanos = u64::try_from(at.as_nanos()).unwrap_or(u64::MAX);
+    gst::ClockTime::from_nseconds(nanos.min(i64::MAX.unsigned_abs()))
+}
+
+/// What has come out of a queue, told by its streaming thread.
+#[derive(Debug, Default)]
+struct Progress {
+    /// The time of the newest unit that came out, in ns, plus one; zero before the first.
+    out: AtomicU64,
+    /// Gaps sent that have not come out.
+    gaps: AtomicUsize,
+    /// Up to when the queue was told everything, in ns.
+    told: AtomicU64,
+}
+
+/// The entrance of a chain of elements.
+#[derive(Debug, Clone)]
+pub(super) struct Line {
+    src: AppSrc,
+    progress: Arc<Progress>,
+}
+
+impl Line {
+    /// Makes the `appsrc`. With `block` given, a push waits while that much is queued; without,
+    /// the caller keeps to limits of its own.
+    pub(super) fn new(
+        name: &'static str,
+        caps: &gst::Caps,
+        block: Option<Limits>,
+    ) -> Result<Self, MediaError> {
+        let element = make("appsrc", name)?;
+        set(&element, "caps", caps.clone())?;
+        set(&element, "format", gst::Format::Time)?;
+        set(&element, "max-bytes", 0_u64)?;
+        if let Some(limits) = block {
+            set(&element, "block", true)?;
+            set(&element, "max-bytes", limits.bytes as u64)?;
+            set(&element, "max-time", clock_time(limits.span).nseconds())?;
+        }
+        let progress = Arc::new(Progress::default());
+        watch(&pad(&element, "src")?, &progress);
+        let src = element
+            .downcast::<AppSrc>()
+            .map_err(|_| failed(name, "creation"))?;
+        Ok(Self { src, progress })
+    }
+
+    pub(super) fn element(&self) -> &gst::Element {
+        self.src.upcast_ref()
+    }
+
+    /// Pushes a unit; a blocking line waits for room. False when the graph is going down.
+    pub(super) fn push(&self, unit: Unit) -> bool {
+        self.tell(unit.at);
+        self.src.push_buffer(unit.into_buffer()).is_ok()
+    }
+
+    fn push_lot(&self, lot: gst::BufferList, last: Duration) -> bool {
+        self.tell(last);
+        self.src.push_buffer_list(lot).is_ok()
+    }
+
+    /// Says that nothing comes before `until`, so that the mux waits for this track no longer.
+    ///
+    /// The gap stands at its own end: the mux sorts a gap by its start like any unit, and having
+    /// taken it waits again.
+    pub(super) fn gap(&self, until: Duration) {
+        let until = clock_time(until);
+        if until.nseconds() <= self.progress.told.load(Relaxed)
+            || self.progress.gaps.load(Relaxed) >= WAITING_GAPS
+        {
+            return;
+        }
+        self.progress.told.store(until.nseconds(), Relaxed);
+        self.progress.gaps.fetch_add(1, Relaxed);
+        // Events are queued behind the units that were pushed before.
+        self.src.send_event(gst::event::Gap::new(until, None));
+    }
+
+    /// Sends a mark that comes out behind all units pushed before it; see [`super::transcode`].
+    pub(super) fn mark(&self, mark: gst::Event) {
+        self.src.send_event(mark);
+    }
+
+    /// No more units. What is queued still comes out.
+    pub(super) fn end(&self) {
+        // It refuses only when the graph is going down, and then nothing is to be ended.
+        let _ = self.src.end_of_stream();
+    }
+
+    fn tell(&self, at: Duration) {
+        self.progress
+            .told
+            .fetch_max(clock_time(at).nseconds(), Relaxed);
+    }
+
+    fn out(&self) -> Option<Duration> {
+        let out = self.progress.out.load(Relaxed);
+        out.checked_sub(1).map(Duration::from_nanos)
+    }
+}
+
+/// Keeps `progress` by what passes the pad.
+fn watch(pad: &gst::Pad, progress: &Arc<Progress>) {
+    let progress = Arc::clone(progress);
+    let kinds = gst::PadProbeType::BUFFER
+        | gst::PadProbeType::BUFFER_LIST
+        | gst::PadProbeType::EVENT_DOWNSTREAM;
+    pad.add_probe(kinds, move |_, info| {
+        let newest = match &info.data {
+            Some(gst::PadProbeData::Buffer(buffer)) => buffer.pts(),
+            Some(gst::PadProbeData::BufferList(list)) => list
+                .len()
+                .checked_sub(1)
+                .and_then(|last| list.get(last))
+                .and_then(gst::BufferRef::pts),
+            Some(gst::PadProbeData::Event(event)) => {
+                if event.type_() == gst::EventType::Gap {
+                    progress.gaps.fetch_sub(1, Relaxed);
+                }
+                None
+            }
+            _ => None,
+        };
+        if let Some(newest) = newest {
+            progress.out.store(newest.nseconds() + 1, Relaxed);
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
+/// A line that never blocks: its owner asks for room first, and may hand units over in lots.
+#[derive(Debug)]
+pub(super) struct Feed {
+    line: Line,
+    level: Level,
+    lot: Option<Lot>,
+}
+
+#[derive(Debug)]
+struct Lot {
+    list: gst::BufferList,
+    first: Duration,
+    last: Duration,
+}
+
+impl Feed {
+    pub(super) fn new(
+        name: &'static str,
+        caps: &gst::Caps,
+        limits: Limits,
+    ) -> Result<Self, MediaError> {
+        Ok(Self {
+            line: Line::new(name, caps, None)?,
+            level: Level::new(limits),
+            lot: None,
+        })
+    }
+
+    pub(super) fn line(&self) -> &Line {
+        &self.line
+    }
+
+    /// Whether a unit at this time may be pushed.
+    pub(super) fn has_room(&mut self, at: Duration) -> bool {
+        self.level.drain(self.line.out());
+        self.level.has_room(at)
+    }
+
+    /// Bytes that wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.level.bytes()
+    }
+
+    /// Pushes a unit at once. False when the graph is going down.
+    pub(super) fn push(&mut self, unit: Unit) -> bool {
+        self.level.add(unit.at, unit.data.len());
+        self.line.push(unit)
+    }
+
+    /// Adds a unit to the lot that is being gathered. False when the graph is going down.
+    pub(super) fn gather(&mut self, unit: Unit) -> bool {
+        let at = unit.at;
+        self.level.add(at, unit.data.len());
+        let lot = self.lot.get_or_insert_with(|| Lot {
+            list: gst::BufferList::new(),
+            first: at,
+            last: at,
+        });
+        lot.last = at;
+        if let Some(list) = lot.list.get_mut() {
+            list.add(unit.into_buffer());
+        }
+        if at.saturating_sub(lot.first) >= LOT {
+            return self.flush();
+        }
+        true
+    }
+
+    /// Hands over what was gathered. False when the graph is going down.
+    pub(super) fn flush(&mut self) -> bool {
+        match self.lot.take() {
+            Some(lot) => self.line.push_lot(lot.list, lot.last),
+            None => true,
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! One segment's graph, from access units to the bytes of a TS.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gst::prelude::*;
+use gstreamer as gst;
+use tokio::sync::watch;
+
+use super::audio::AudioTrack;
+use super::bus::Reporter;
+use super::counts::Counters;
+use super::elements::failed;
+use super::mux::{Mux, Output};
+use super::stop::Stopper;
+use super::video::VideoTrack;
+use super::{Counts, DropReason, MediaError};
+use crate::room::{AccessUnit, Codec, Kind};
+
+/// Added to all times, so that sound can be moved forward by what its encoder delays it.
+const LEAD: Duration = Duration::from_millis(100);
+
+/// How long stopping may take after everything has drained or was given up.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How many decoded pictures may wait for the encoder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InFlight(u8);
+
+impl InFlight {
+    /// One to four pictures; none for any other number.
+    #[must_use]
+    pub const fn new(pictures: u8) -> Option<Self> {
+        match pictures {
+            1..=4 => Some(Self(pictures)),
+            _ => None,
+        }
+    }
+
+    /// The number of pictures.
+    #[must_use]
+    pub const fn pictures(self) -> u8 {
+        self.0
+    }
+}
+
+impl Default for InFlight {
+    fn default() -> Self {
+        Self(2)
+    }
+}
+
+/// What becomes of the sound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AudioOut {
+    /// AAC-LC at 48 kHz.
+    Aac {
+        /// Bits a second.
+        bitrate: u32,
+    },
+    /// The Opus packets as they came.
+    Opus,
+}
+
+/// How a graph works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GraphSettings {
+    /// Decoded pictures between decoder and encoder.
+    pub in_flight: InFlight,
+    /// Of video that is encoded again, bits a second.
+    pub video_bitrate: u32,
+    /// Longest time between keyframes of video that is encoded again, at 30 pictures a second.
+    pub keyframe_interval: Duration,
+    /// What becomes of the sound.
+    pub audio: AudioOut,
+}
+
+/// The sound that a graph is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AudioIn {
+    /// Two channels rather than one.
+    pub stereo: bool,
+}
+
+/// The tracks of a graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// The codec of the video track, if there is one.
+    pub video: Option<Codec>,
+    /// The Opus track, if there is one.
+    pub audio: Option<AudioIn>,
+}
+
+/// What became of a unit that was pushed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// It is on its way.
+    Accepted,
+    /// It only said that nothing is being sent; silence takes its place.
+    Silent,
+    /// It was refused; [`DropReason::wants_keyframe`] says whether video needs a keyframe now.
+    Dropped(DropReason),
+}
+
+/// Whether a graph still runs.
+#[derive(Debug, Clone)]
+pub enum Ending {
+    /// It runs.
+    Running,
+    /// Everything it was given has reached the output.
+    Complete,
+    /// It failed and takes no more; its segment holds what reached the output.
+    Failed(MediaError),
+}
+
+/// How a graph was finished.
+#[derive(Debug)]
+pub struct Finished {
+    /// The last state of its counters.
+    pub counts: Counts,
+    /// Whether everything reached the output.
+    pub result: Result<(), MediaError>,
+}
+
+/// A running graph.
+///
+/// Dropping one without [`Graph::finish`] discards what has not reached the output; it neither
+/// blocks nor starts a thread: the graph's own thread stops the pipeline.
+#[derive(Debug)]
+pub struct Graph {
+    video: Option<VideoTrack>,
+    audio: Option<AudioTrack>,
+    counters: Arc<Counters>,
+    reporter: Reporter,
+    stopper: Stopper,
+}
+
+impl Graph {
+    /// Builds and starts a graph whose segment begins at `base`. All times are since the
+    /// recording's start, so that stamps go on from segment to segment.
+    ///
+    /// Blocks for some ten milliseconds, the first time longer (plug-ins are loaded): call it
+    /// off the async workers.
+    ///
+    /// # Errors
+    /// An element is missing or refuses to start; a codec cannot be decoded here; no track.
+    pub fn start(
+        layout: Layout,
+        settings: &GraphSettings,
+        base: Duration,
+        output: Box<dyn Output>,
+    ) -> Result<Self, MediaError> {
+        super::init()?;
+        if layout.video.is_none() && layout.audio.is_none() {
+            return Err(MediaError::Layout("it has no track"));
+        }
+        let pipeline = gst::Pipeline::new();
+        // Nothing here waits for a clock.
+        pipeline.use_clock(None::<&gst::Clock>);
+        let counters = Arc::new(Counters::default());
+        let reporter = Reporter::new();
+        let bus = pipeline
+            .bus()
+            .ok_or_else(|| failed("pipeline", "finding its bus"))?;
+        reporter.listen(&bus, &counters);
+        let kinds = (layout.video.is_some(), layout.audio.is_some());
+        let mux = Mux::build(&pipeline, kinds, output, &counters, &reporter)?;
+        let times = (base, LEAD);
+        let video = match layout.video {
+            None => None,
+            Some(Codec::H264) => Some(VideoTrack::passthrough(&pipeline, &mux, times, &counters)?),
+            Some(_) => return Err(MediaError::Layout("not yet")),
+        };
+        let audio = match layout.audio {
+            None => None,
+            Some(from) => Some(AudioTrack::build(
+                &pipeline,
+                &mux,
+                from,
+                settings.audio,
+                times,
+                &counters,
+            )?),
+        };
+        let started = pipeline.set_state(gst::State::Playing);
+        let stopper = Stopper::start(pipeline, Vec::new())?;
+        if started.is_err() {
+            return Err(failed("pipeline", "starting"));
+        }
+        Ok(Self {
+            video,
+            audio,
+            counters,
+            reporter,
+            stopper,
+        })
+    }
+
+    /// Offers a unit captured at `at`. Never blocks.
+    pub fn push(&mut self, kind: Kind, at: Duration, unit: &AccessUnit) -> Admission {
+        let admission = match kind {
+            Kind::Video => self.video.as_mut().map(|video| video.push(at, unit)),
+            Kind::Audio => self.audio.as_mut().map(|audio| audio.push(at, &unit.data)),
+        };
+        admission.unwrap_or(Admission::Dropped(DropReason::NoTrack))
+    }
+
+    /// Says that everything captured before `to` has been pushed. To be called at short, steady
+    /// intervals (100 ms): what was pushed is handed on, missing sound becomes silence, and
+    /// video that pauses no longer holds the sound back. Never blocks.
+    pub fn advance(&mut self, to: Duration) {
+        if let Some(video) = &mut self.video {
+            video.advance(to);
+        }
+        if let Some(audio) = &mut self.audio {
+            audio.advance(to);
+        }
+    }
+
+    /// Ends a track; the other goes on. Sound goes on as silence.
+    pub fn end(&mut self, kind: Kind) {
+        match kind {
+            Kind::Video => self.video.iter_mut().for_each(VideoTrack::end),
+            Kind::Audio => self.audio.iter_mut().for_each(AudioTrack::end),
+        }
+    }
+
+    /// The counters as they stand.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counters.snapshot()
+    }
+
+    /// Tells when the graph is over: by an error, or after [`Graph::finish`] has begun.
+    #[must_use]
+    pub fn ending(&self) -> watch::Receiver<Ending> {
+        self.reporter.subscribe()
+    }
+
+    /// Ends all tracks, the sound at `end` so that it is as long as the video, waits at most
+    /// `deadline` until everything has reached the output, and stops the graph. Close an output
+    /// that blocks before: nothing else frees the mux's thread.
+    pub async fn finish(mut self, end: Duration, deadline: Duration) -> Finished {
+        self.reporter.ask();
+        self.end(Kind::Video);
+        if let Some(audio) = &mut self.audio {
+            audio.finish(end);
+        }
+        let mut ending = self.reporter.subscribe();
+        let over = ending.wait_for(|ending| !matches!(ending, Ending::Running));
+        let drained = match tokio::time::timeout(deadline, over).await {
+            Ok(Ok(ending)) => match &*ending {
+                Ending::Failed(error) => Err(error.clone()),
+                Ending::Running | Ending::Complete => Ok(()),
+            },
+            Ok(Err(_)) => Err(MediaError::UnexpectedEnd),
+            Err(_) => Err(MediaError::EndDeadline { deadline }),
+        };
+        let stopped = self.stopper.stop(STOP_PATIENCE).await;
+        Finished {
+            counts: self.counters.snapshot(),
+            result: stopped.and(drained),
+        }
+    }
+}

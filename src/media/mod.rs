@@ -1,0 +1,45 @@
+//! Decode, encode and mux: the only module that imports GStreamer.
+//!
+//! A [`Graph`] makes one segment: encoded access units of at most one video and one audio track
+//! go in, an MPEG-TS byte stream comes out. Another layout or another segment is another graph.
+//!
+//! ```text
+//!  H.264 ──────────────────────────────────────────► feed ─► h264parse ─┐
+//!  VP8 … ─► feed ─► decoder ─► in-flight limit ─► x264enc ─┘            ├─► mpegtsmux ─► Output
+//!  Opus ─► fill ─► feed ─► opusdec ─► audiorate ─► AAC encoder ─────────┘
+//! ```
+//!
+//! A *feed* is an `appsrc`: a queue bounded in bytes and time with a thread behind it, so it is
+//! the queue of encoded units before the mux and no `queue` element costs a second thread.
+//! `mpegtsmux` takes the earliest unit of all tracks and waits until each has one, so the owner
+//! calls [`Graph::advance`] at short, steady intervals: missing sound is filled with silence,
+//! missing video is declared as a gap. No clock takes part: the same input gives the same file.
+//!
+//! When the output blocks, video is refused from the first unit that finds its feed full until
+//! the next keyframe; audio is refused unit by unit and later filled with silence; pictures that
+//! were decoded and find no place before the encoder are dropped. Each is counted.
+
+mod audio;
+mod bus;
+mod counts;
+mod elements;
+mod error;
+mod feed;
+pub mod fill;
+mod gate;
+mod graph;
+mod level;
+mod mux;
+pub mod opus;
+mod stop;
+pub mod test_card;
+mod video;
+
+pub use counts::{AudioCounts, Counts, Drops, VideoCounts};
+pub use elements::init;
+pub use error::MediaError;
+pub use gate::DropReason;
+pub use graph::{
+    Admission, AudioIn, AudioOut, Ending, Finished, Graph, GraphSettings, InFlight, Layout,
+};
+pub use mux::{Output, OutputClosed};
