@@ -4,6 +4,7 @@
 //! [`RoomCommand`]s. Nothing outside this module knows which source it is.
 
 pub mod livekit;
+pub mod selection;
 
 use std::fmt;
 use std::sync::Arc;
