@@ -20,6 +20,7 @@
 //! - [`cli`]: one file a subcommand.
 
 pub mod config;
+pub mod daemon;
 pub mod logging;
 pub mod media;
 pub mod room;

@@ -1,0 +1,3 @@
+//! Rooms recorded unattended.
+
+pub mod backoff;
