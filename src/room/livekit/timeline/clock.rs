@@ -104,3 +104,42 @@ impl ParticipantClock {
         self.leader.take_if(|leader| leader.track == *track);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(count: i64) -> SignedDuration {
+        SignedDuration::seconds(count)
+    }
+
+    #[test]
+    fn another_track_leads_once_the_leader_is_silent_or_gone() {
+        let (sound, pictures) = (TrackId::new("sound"), TrackId::new("pictures"));
+        let mut clock = ParticipantClock::default();
+        clock.set(&sound, Kind::Audio, seconds(0), seconds(900), seconds(1));
+        clock.follow(&pictures, seconds(30), seconds(1));
+        assert_eq!(clock.local(seconds(900)), Some(seconds(1)));
+        assert!(!clock.is_led_by(&pictures, seconds(30)));
+        assert!(clock.is_led_by(&pictures, seconds(31)));
+        clock.forget(&pictures);
+        assert!(!clock.is_led_by(&pictures, seconds(30)));
+        clock.forget(&sound);
+        assert!(clock.is_led_by(&pictures, seconds(30)));
+    }
+
+    #[test]
+    fn drift_is_followed_slowly_and_jitter_not_at_all() {
+        let sound = TrackId::new("sound");
+        let mut clock = ParticipantClock::default();
+        clock.set(&sound, Kind::Audio, seconds(0), seconds(900), seconds(0));
+        clock.follow(&sound, seconds(1), SignedDuration::milliseconds(20));
+        assert_eq!(clock.local(seconds(900)), Some(seconds(0)));
+        clock.follow(&sound, seconds(2), SignedDuration::milliseconds(-50));
+        let moved = SignedDuration::milliseconds(-1);
+        assert_eq!(clock.local(seconds(900)), Some(moved));
+        clock.follow(&sound, seconds(3_600), seconds(5));
+        let moved = moved + SignedDuration::milliseconds(2);
+        assert_eq!(clock.local(seconds(900)), Some(moved));
+    }
+}

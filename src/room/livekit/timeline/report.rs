@@ -208,3 +208,67 @@ impl Reports {
         self.doubtful = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Hears a report of one RTP clock, made `at` seconds and `off` milliseconds off.
+    fn hear(reports: &mut Reports, at: u32, off: i64) -> Verdict {
+        let media = SignedDuration::seconds(i64::from(at));
+        let wall = SignedDuration::days(20_000) + media + SignedDuration::milliseconds(off);
+        let report = SenderReport {
+            ntp: SystemTime::UNIX_EPOCH + wall.unsigned_abs(),
+            rtp: at * 48_000,
+        };
+        reports.hear(report, media, wall)
+    }
+
+    #[test]
+    fn what_was_heard_is_not_heard_again() {
+        let mut reports = Reports::default();
+        assert_eq!(hear(&mut reports, 0, 0), Verdict::First);
+        assert_eq!(hear(&mut reports, 5, 1), Verdict::Fits);
+        assert_eq!(hear(&mut reports, 5, 1), Verdict::Repeated);
+        assert_eq!(hear(&mut reports, 0, 0), Verdict::Repeated);
+        assert_eq!(hear(&mut reports, 10, 900), Verdict::Doubtful);
+        assert_eq!(hear(&mut reports, 5, 1), Verdict::Repeated);
+        assert_eq!(hear(&mut reports, 10, 900), Verdict::Repeated);
+    }
+
+    #[test]
+    fn a_restarted_clock_is_not_judged_by_the_report_before() {
+        let mut reports = Reports::default();
+        hear(&mut reports, 0, 0);
+        reports.restart();
+        assert_eq!(hear(&mut reports, 0, 0), Verdict::Repeated);
+        assert!(reports.line().is_none());
+        assert_eq!(hear(&mut reports, 5, 0), Verdict::First);
+    }
+
+    #[test]
+    fn two_that_agree_in_a_row_begin_a_new_line() {
+        let mut reports = Reports::default();
+        hear(&mut reports, 0, 0);
+        assert_eq!(hear(&mut reports, 5, 900), Verdict::Doubtful);
+        assert_eq!(hear(&mut reports, 10, 0), Verdict::Fits);
+        assert_eq!(hear(&mut reports, 15, 900), Verdict::Doubtful);
+        assert_eq!(hear(&mut reports, 20, -900), Verdict::Doubtful);
+        assert_eq!(hear(&mut reports, 25, -900), Verdict::NewLine);
+        assert_eq!(hear(&mut reports, 30, -900), Verdict::Fits);
+    }
+
+    #[test]
+    fn a_sender_without_a_wall_clock_says_nothing() {
+        let said = |since_epoch| {
+            let ntp = SystemTime::UNIX_EPOCH + since_epoch;
+            SenderReport { ntp, rtp: 0 }.wall_clock()
+        };
+        assert_eq!(said(Duration::ZERO), None);
+        assert_eq!(said(Duration::from_secs(1 << 33)), None);
+        let now = Duration::from_millis(1_800_000_000_250);
+        assert_eq!(said(now), SignedDuration::try_from(now).ok());
+    }
+}

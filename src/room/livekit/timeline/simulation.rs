@@ -326,6 +326,33 @@ fn sound_that_stood_still_goes_on_where_it_arrives() {
 }
 
 #[test]
+fn sound_that_stood_still_for_a_moment_is_slewed_and_moves_no_pictures() {
+    let (mut timeline, epoch, mut streams) = sound_and_pictures(SOUND, PICTURES);
+    let before = run_both(&mut timeline, epoch, &mut streams, 60.0);
+    streams[0].next += 1.5;
+    streams[0].stood_still = 1.5;
+    let outcomes = run_both(&mut timeline, epoch, &mut streams, 180.0);
+    assert_eq!(timeline.counters().restarts, 0);
+    assert_eq!(timeline.counters().wall_clock_steps, 0);
+    let settled = before[1].last().unwrap().error();
+    for seen in &outcomes[1] {
+        assert!((seen.error() - settled).abs() < 5.0 * MS);
+    }
+    // Two reports to notice, and then 20 times the gap.
+    assert!(worst_skew(&outcomes, 61.5 + 10.0 + 30.0) < 2.0 * MS);
+}
+
+#[test]
+fn a_track_of_another_wall_clock_lies_where_it_arrives() {
+    let (mut timeline, epoch, mut streams) = sound_and_pictures(SOUND, PICTURES);
+    streams[1].wall_step = 86_400.0;
+    let outcomes = run_both(&mut timeline, epoch, &mut streams, 120.0);
+    assert_eq!(timeline.counters().wall_clock_steps, 0);
+    assert!(worst_error(&outcomes[0], 0.0) < SOUND.delay + SOUND.jitter);
+    assert!(worst_error(&outcomes[1], 0.0) < PICTURES.delay + PICTURES.jitter);
+}
+
+#[test]
 fn an_rtp_clock_that_starts_again_goes_on_where_it_arrives() {
     let (mut timeline, epoch, mut streams) = sound_and_pictures(SOUND, PICTURES);
     run_both(&mut timeline, epoch, &mut streams, 60.0);
