@@ -19,5 +19,6 @@
 //! - [`logging`]: human lines on a terminal, structured fields in the journal.
 //! - [`cli`]: one file a subcommand.
 
+pub mod recorder;
 pub mod room;
 pub mod timebase;
