@@ -23,5 +23,6 @@ pub mod config;
 pub mod daemon;
 pub mod logging;
 pub mod media;
+pub mod recorder;
 pub mod room;
 pub mod timebase;

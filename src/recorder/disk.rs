@@ -1,0 +1,61 @@
+//! The few things that a recording asks of a file system, so that tests can make each one fail.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// What the writer does to the disk. Nothing else in this program writes media.
+pub(super) trait Disk: Send + 'static {
+    /// An open file.
+    type File: Send;
+
+    /// Makes a new file; fails when there is one.
+    fn create_new(&mut self, path: &Path) -> io::Result<Self::File>;
+    /// Makes a file, or empties the one there is.
+    fn create_or_empty(&mut self, path: &Path) -> io::Result<Self::File>;
+    /// Appends all of `bytes`.
+    fn append(&mut self, file: &mut Self::File, bytes: &[u8]) -> io::Result<()>;
+    /// `fdatasync`: the data and what is needed to find it are on the disk afterwards.
+    fn sync(&mut self, file: &mut Self::File) -> io::Result<()>;
+    /// Renames, over a file of that name if there is one.
+    fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file.
+    fn remove(&mut self, path: &Path) -> io::Result<()>;
+    /// Makes creations, renames and removals in a directory durable.
+    fn sync_dir(&mut self, path: &Path) -> io::Result<()>;
+}
+
+/// The file system of the box.
+pub(super) struct LocalDisk;
+
+impl Disk for LocalDisk {
+    type File = File;
+
+    fn create_new(&mut self, path: &Path) -> io::Result<File> {
+        OpenOptions::new().append(true).create_new(true).open(path)
+    }
+
+    fn create_or_empty(&mut self, path: &Path) -> io::Result<File> {
+        File::create(path)
+    }
+
+    fn append(&mut self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+        file.write_all(bytes)
+    }
+
+    fn sync(&mut self, file: &mut File) -> io::Result<()> {
+        file.sync_data()
+    }
+
+    fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+
+    fn remove(&mut self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
+    fn sync_dir(&mut self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+}

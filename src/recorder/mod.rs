@@ -1,0 +1,50 @@
+//! Recordings on disk: segments, their writer, the manifest and the playlist.
+//!
+//! ```text
+//!  mux thread ──write──► handover ──────► "reeld-writer" thread ──► NNNNN.recording.ts → NNNNN.ts
+//!  (may wait)            bounded bytes    one a recording           manifest.json, index.m3u8
+//!  recording task ──open, close, finish──► │      │
+//!                 ◄──WriterEvent (mpsc)────┘      └──Progress (watch)──►
+//! ```
+//!
+//! - [`names`]: folders and files, from names that strangers chose.
+//! - [`handover`]: the bounded queue into the writer's thread.
+//! - [`segment`]: when to write, sync and seal; pure.
+//! - [`writer`]: the thread that does it; [`disk`] is all it asks of a file system.
+//! - [`handle`]: what the recording task holds; [`messages`]: what is said both ways.
+//! - [`manifest`], [`playlist`]: what a recording holds, for programs and for players.
+//! - [`pts_scan`]: counts a segment's packets on their way.
+//! - [`drops`]: why a unit is not in the file.
+//!
+//! Nothing is renamed before it is synced, so a file with its final name is complete.
+
+mod disk;
+pub mod drops;
+pub mod error;
+mod folder;
+pub mod handle;
+mod handover;
+pub mod manifest;
+pub mod messages;
+pub mod names;
+pub mod playlist;
+pub mod pts_scan;
+pub mod segment;
+mod segment_file;
+#[cfg(test)]
+mod test_disk;
+#[cfg(test)]
+mod test_stream;
+mod writer;
+
+pub use drops::{DropReason, Drops};
+pub use error::{Closed, RecorderError};
+pub use handle::{SegmentInput, WriterHandle};
+pub use handover::HandoverStats;
+pub use manifest::{FileCodec, Manifest, SegmentRecord, TrackRecord};
+pub use messages::{
+    Description, Outcome, Progress, RecordingIdentity, SegmentCounts, SegmentLayout, WriterEvent,
+    WriterSettings,
+};
+pub use names::SegmentIndex;
+pub use pts_scan::Frames;

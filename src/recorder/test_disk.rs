@@ -1,0 +1,89 @@
+//! A disk for tests: the real one, with a log of what is done and a failure on request.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use super::disk::{Disk, LocalDisk};
+
+/// Does what the real disk does, until the call that was chosen to fail.
+pub struct TestDisk {
+    real: LocalDisk,
+    log: Log,
+    fail: Option<Fault>,
+}
+
+/// Every call on media files, in order: "create 00000.recording.ts", "write 188" …
+pub type Log = Arc<Mutex<Vec<String>>>;
+
+/// The first call whose line in the log starts with `call` fails with `errno`.
+#[derive(Clone, Copy)]
+pub struct Fault {
+    pub call: &'static str,
+    pub errno: i32,
+}
+
+impl TestDisk {
+    pub fn new(fail: Option<Fault>) -> (Self, Log) {
+        let log = Log::default();
+        let disk = Self {
+            real: LocalDisk,
+            log: Arc::clone(&log),
+            fail,
+        };
+        (disk, log)
+    }
+
+    fn call(&mut self, line: String) -> io::Result<()> {
+        let fault = self.fail.take_if(|fault| line.starts_with(fault.call));
+        self.log.lock().unwrap().push(line);
+        match fault {
+            Some(fault) => Err(io::Error::from_raw_os_error(fault.errno)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+impl Disk for TestDisk {
+    type File = (File, String);
+
+    fn create_new(&mut self, path: &Path) -> io::Result<Self::File> {
+        self.call(format!("create {}", name(path)))?;
+        Ok((self.real.create_new(path)?, name(path)))
+    }
+
+    fn create_or_empty(&mut self, path: &Path) -> io::Result<Self::File> {
+        self.call(format!("empty {}", name(path)))?;
+        Ok((self.real.create_or_empty(path)?, name(path)))
+    }
+
+    fn append(&mut self, (file, name): &mut Self::File, bytes: &[u8]) -> io::Result<()> {
+        self.call(format!("write {name}"))?;
+        self.real.append(file, bytes)
+    }
+
+    fn sync(&mut self, (file, name): &mut Self::File) -> io::Result<()> {
+        self.call(format!("sync {name}"))?;
+        self.real.sync(file)
+    }
+
+    fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        self.call(format!("rename {} {}", name(from), name(to)))?;
+        self.real.rename(from, to)
+    }
+
+    fn remove(&mut self, path: &Path) -> io::Result<()> {
+        self.call(format!("remove {}", name(path)))?;
+        self.real.remove(path)
+    }
+
+    fn sync_dir(&mut self, path: &Path) -> io::Result<()> {
+        self.call("sync_dir".to_owned())?;
+        self.real.sync_dir(path)
+    }
+}
