@@ -21,3 +21,4 @@
 
 pub mod room;
 pub mod timebase;
+pub mod verify;
