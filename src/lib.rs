@@ -26,3 +26,4 @@ pub mod media;
 pub mod recorder;
 pub mod room;
 pub mod timebase;
+pub mod verify;

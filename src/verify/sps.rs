@@ -1,0 +1,254 @@
+//! Profile, level and size from an H.264 sequence parameter set (ITU-T H.264, 7.3.2.1.1).
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// What a sequence parameter set says about the pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Picture {
+    /// `profile_idc`: 66 Baseline, 77 Main, 100 High.
+    pub profile: u8,
+    /// `level_idc`: ten times the level, 31 for 3.1.
+    pub level: u8,
+    /// Pixels, after cropping.
+    pub width: u32,
+    /// Pixels, after cropping.
+    pub height: u32,
+}
+
+impl fmt::Display for Picture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.profile {
+            66 => f.write_str("Baseline")?,
+            77 => f.write_str("Main")?,
+            88 => f.write_str("Extended")?,
+            100 => f.write_str("High")?,
+            110 => f.write_str("High 10")?,
+            122 => f.write_str("High 4:2:2")?,
+            244 => f.write_str("High 4:4:4")?,
+            other => write!(f, "profile {other}")?,
+        }
+        write!(
+            f,
+            " {}.{}, {}x{}",
+            self.level / 10,
+            self.level % 10,
+            self.width,
+            self.height
+        )
+    }
+}
+
+/// No picture of H.264's levels is larger in either direction, in macroblocks of 16 pixels.
+const MOST_MACROBLOCKS: u32 = 1 << 12;
+
+/// Reads a parameter set, its NAL header included; none when it is malformed.
+pub(super) fn parse(nal: &[u8]) -> Option<Picture> {
+    let mut bits = Bits::new(nal.get(1..)?);
+    let profile = u8::try_from(bits.take(8)?).ok()?;
+    bits.take(8)?; // constraint flags
+    let level = u8::try_from(bits.take(8)?).ok()?;
+    bits.golomb()?; // seq_parameter_set_id
+    let chroma = match profile {
+        100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135 => {
+            high(&mut bits)?
+        }
+        _ => 1,
+    };
+    bits.golomb()?; // log2_max_frame_num_minus4
+    order_count(&mut bits)?;
+    bits.golomb()?; // max_num_ref_frames
+    bits.take(1)?; // gaps_in_frame_num_value_allowed_flag
+    let columns = bits
+        .golomb()?
+        .checked_add(1)
+        .filter(|&count| count <= MOST_MACROBLOCKS)?;
+    let rows = bits
+        .golomb()?
+        .checked_add(1)
+        .filter(|&count| count <= MOST_MACROBLOCKS)?;
+    let fields = 2 - bits.take(1)?; // frame_mbs_only_flag
+    if fields == 2 {
+        bits.take(1)?; // mb_adaptive_frame_field_flag
+    }
+    bits.take(1)?; // direct_8x8_inference_flag
+    let mut crop = [0; 4];
+    if bits.take(1)? == 1 {
+        for side in &mut crop {
+            *side = bits.golomb()?;
+        }
+    }
+    let [left, right, top, bottom] = crop;
+    // Table 6-1: how many luma samples one unit of cropping is.
+    let (across, down) = match chroma {
+        1 => (2, 2 * fields),
+        2 => (2, fields),
+        _ => (1, fields),
+    };
+    let size = |macroblocks: u32, before: u32, after: u32, unit: u32| {
+        let cropped = before.checked_add(after)?.checked_mul(unit)?;
+        (macroblocks * 16).checked_sub(cropped)
+    };
+    Some(Picture {
+        profile,
+        level,
+        width: size(columns, left, right, across)?,
+        height: size(rows * fields, top, bottom, down)?,
+    })
+}
+
+/// The part that only the higher profiles have; gives `chroma_format_idc`, 0 for separate planes.
+fn high(bits: &mut Bits<'_>) -> Option<u32> {
+    let chroma = bits.golomb()?;
+    let separate = chroma == 3 && bits.take(1)? == 1;
+    bits.golomb()?; // bit_depth_luma_minus8
+    bits.golomb()?; // bit_depth_chroma_minus8
+    bits.take(1)?; // qpprime_y_zero_transform_bypass_flag
+    if bits.take(1)? == 1 {
+        for list in 0..if chroma == 3 { 12 } else { 8 } {
+            if bits.take(1)? == 1 {
+                skip_scaling_list(bits, if list < 6 { 16 } else { 64 })?;
+            }
+        }
+    }
+    Some(if separate { 0 } else { chroma })
+}
+
+fn skip_scaling_list(bits: &mut Bits<'_>, length: usize) -> Option<()> {
+    let mut last = 8;
+    for _ in 0..length {
+        last = (last + bits.signed_golomb()?).rem_euclid(256);
+        if last == 0 {
+            break;
+        }
+    }
+    Some(())
+}
+
+fn order_count(bits: &mut Bits<'_>) -> Option<()> {
+    match bits.golomb()? {
+        0 => {
+            bits.golomb()?; // log2_max_pic_order_cnt_lsb_minus4
+        }
+        1 => {
+            bits.take(1)?; // delta_pic_order_always_zero_flag
+            bits.golomb()?; // offset_for_non_ref_pic
+            bits.golomb()?; // offset_for_top_to_bottom_field
+            for _ in 0..bits.golomb().filter(|&count| count < 256)? {
+                bits.golomb()?; // offset_for_ref_frame
+            }
+        }
+        _ => {}
+    }
+    Some(())
+}
+
+/// Bits of a NAL unit, the emulation prevention bytes (the 3 of 00 00 03) left out.
+struct Bits<'a> {
+    bytes: std::slice::Iter<'a, u8>,
+    zeros: u8,
+    current: u8,
+    left: u8,
+}
+
+impl<'a> Bits<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes: bytes.iter(),
+            zeros: 0,
+            current: 0,
+            left: 0,
+        }
+    }
+
+    fn bit(&mut self) -> Option<u32> {
+        if self.left == 0 {
+            let mut byte = *self.bytes.next()?;
+            if self.zeros >= 2 && byte == 3 {
+                byte = *self.bytes.next()?;
+                self.zeros = 0;
+            }
+            self.zeros = if byte == 0 {
+                self.zeros.saturating_add(1)
+            } else {
+                0
+            };
+            self.current = byte;
+            self.left = 8;
+        }
+        self.left -= 1;
+        Some(u32::from(self.current >> self.left & 1))
+    }
+
+    /// The next `count` bits, at most 31.
+    fn take(&mut self, count: u32) -> Option<u32> {
+        (0..count).try_fold(0, |value, _| Some(value << 1 | self.bit()?))
+    }
+
+    /// An unsigned Exp-Golomb number (9.1).
+    fn golomb(&mut self) -> Option<u32> {
+        let mut zeros = 0;
+        while self.bit()? == 0 {
+            zeros += 1;
+            if zeros > 30 {
+                return None;
+            }
+        }
+        Some((1 << zeros) - 1 + self.take(zeros)?)
+    }
+
+    /// A signed Exp-Golomb number (9.1.1).
+    fn signed_golomb(&mut self) -> Option<i64> {
+        let code = i64::from(self.golomb()?);
+        Some(if code % 2 == 1 {
+            (code + 1) / 2
+        } else {
+            -(code / 2)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(hex: &str) -> Option<String> {
+        let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+        let nal: Vec<_> = (0..hex.len()).step_by(2).map(byte).collect();
+        parse(&nal).map(|picture| picture.to_string())
+    }
+
+    #[test]
+    fn reads_what_x264_writes() {
+        let cases = [
+            (
+                "6764001facd9405005bb0110000003001000000303c0f1831960",
+                "High 3.1, 1280x720",
+            ),
+            // Cropped from 192 rows and from 1088.
+            ("6742c015d901419f9f016a0c0c0d4a", "Baseline 2.1, 320x180"),
+            ("674d4028d900780227e5c05a808080a0", "Main 4.0, 1920x1080"),
+            // Interlaced: rows are counted in pairs and cropped by four.
+            (
+                "6764001eacd940a063f3602d418181a94000000300400000",
+                "High 3.0, 640x364",
+            ),
+        ];
+        for (hex, expected) in cases {
+            assert_eq!(read(hex).as_deref(), Some(expected));
+            assert_eq!(read(&hex[..12]), None, "cut short");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            if let Some(picture) = parse(&bytes) {
+                prop_assert!(picture.width <= MOST_MACROBLOCKS * 16);
+                prop_assert!(picture.height <= MOST_MACROBLOCKS * 32);
+            }
+        }
+    }
+}
