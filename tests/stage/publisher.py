@@ -77,18 +77,15 @@ class Card:
         self.random = np.random.default_rng(7)
         self.noise = None
         if busy:
-            cells = self.random.integers(40, 200, (height // 4 + 1, width // 4 + 65), np.uint8)
-            self.noise = np.kron(cells, np.ones((4, 4), np.uint8))[:height]
+            # Part of the picture only: all of it makes OpenH264 skip pictures at 2 Mb/s.
+            cells = self.random.integers(70, 170, (height // 32, width // 16 + 32), np.uint8)
+            self.noise = np.kron(cells, np.ones((8, 8), np.uint8))
 
     def draw(self, n):
         luma = self.lumas[n % 2]
         if n % self.fps < FLASH_FRAMES:
             luma[: self.flash_top] = self.gradient[: self.width]
             luma[self.flash_top :] = 235
-        elif self.noise is not None:
-            # Jumps out of the encoder's motion search: each picture costs its bits.
-            left = int(self.random.integers(0, 256))
-            luma[:] = self.noise[:, left : left + self.width]
         else:
             left = n * 2 % self.width
             luma[:] = self.gradient[left : left + self.width]
@@ -96,6 +93,14 @@ class Card:
             left = n * 8 % (self.width - side)
             top = self.height // 2
             luma[top : top + side, left : left + side] = 60
+        if self.noise is not None:
+            # Jumps out of the encoder's motion search: each picture costs its bits.
+            rows, columns = self.noise.shape[0], self.width // 2
+            left = int(self.random.integers(0, self.noise.shape[1] - columns))
+            top = self.height // 5
+            luma[top : top + rows, self.width // 4 : self.width // 4 + columns] = self.noise[
+                :, left : left + columns
+            ]
         self.count(luma, n)
         return rtc.VideoFrame(
             self.width, self.height, rtc.VideoBufferType.I420, self.buffers[n % 2]
