@@ -1,0 +1,149 @@
+//! A child process: its lines as events, an exit with a deadline, no orphan when a test fails.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// A running child. Killed when dropped.
+pub struct Process {
+    name: String,
+    child: Child,
+    lines: Receiver<String>,
+    dir: TempDir,
+}
+
+impl Process {
+    /// Starts `command`; its standard error goes to a file of its own.
+    pub fn spawn(name: &str, command: &mut Command) -> Self {
+        let dir = TempDir::new().expect("a temporary directory");
+        let stderr = File::create(dir.path().join("stderr")).expect("a file for stderr");
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(stderr)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{name}: cannot start {command:?}: {error}"));
+        let stdout = child.stdout.take().expect("stdout is piped");
+        // Far more lines than any child here prints: the reader never waits for the test.
+        let (sender, lines) = sync_channel(10_000);
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self {
+            name: name.to_owned(),
+            child,
+            lines,
+            dir,
+        }
+    }
+
+    /// The next line on standard output; `None` when the child has closed it.
+    pub fn line(&self, deadline: Instant) -> Option<String> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match self.lines.recv_timeout(left) {
+            Ok(line) => Some(line),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!(
+                "{}: said nothing more in time; stderr: {}",
+                self.name,
+                self.stderr()
+            ),
+        }
+    }
+
+    /// Lines that are there already.
+    pub fn lines_so_far(&self) -> Vec<String> {
+        self.lines.try_iter().collect()
+    }
+
+    /// Standard error so far.
+    pub fn stderr(&self) -> String {
+        let text = fs::read(self.stderr_path()).expect("the file for stderr");
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    fn stderr_path(&self) -> PathBuf {
+        self.dir.path().join("stderr")
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal by its name without `SIG`: to this process and no other.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args([&format!("-{name}"), &self.pid().to_string()])
+            .status()
+            .expect("kill(1) runs");
+        assert!(status.success(), "{}: kill -{name}: {status}", self.name);
+    }
+
+    /// Whether it has not ended.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// The rest of standard output and how it ended.
+    ///
+    /// # Panics
+    /// When it does not end within `limit`.
+    pub fn wait(&mut self, limit: Duration) -> (Vec<String>, ExitStatus) {
+        let deadline = Instant::now() + limit;
+        let rest = std::iter::from_fn(|| self.line(deadline)).collect();
+        let status = super::poll(&format!("{}: exit", self.name), limit, || {
+            self.child.try_wait().expect("the child can be waited for")
+        });
+        (rest, status)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail only when it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- stderr of {}:\n{}", self.name, self.stderr());
+        }
+    }
+}
+
+/// The IPv4 UDP sockets of a process, by way of loopback where they listen on all addresses.
+pub fn udp_sockets(pid: u32) -> Vec<SocketAddrV4> {
+    let links = fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    let inodes: Vec<String> = links
+        .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
+        .filter_map(|link| {
+            let inode = link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?;
+            Some(inode.to_owned())
+        })
+        .collect();
+    let table = fs::read_to_string(format!("/proc/{pid}/net/udp")).unwrap();
+    let address = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        if !inodes.iter().any(|inode| inode == fields[9]) {
+            return None;
+        }
+        let (address, port) = fields[1].split_once(':')?;
+        // The kernel prints the address in the machine's own byte order.
+        let address = u32::from_str_radix(address, 16).ok()?.to_ne_bytes();
+        let mut address = Ipv4Addr::from(address);
+        if address.is_unspecified() {
+            address = Ipv4Addr::LOCALHOST;
+        }
+        let port = u16::from_str_radix(port, 16).ok()?;
+        Some(SocketAddrV4::new(address, port))
+    };
+    table.lines().skip(1).filter_map(address).collect()
+}

@@ -1,0 +1,51 @@
+//! Tokens, and the part of the server's API that tests need.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use livekit_token::{AccessToken, VideoGrants};
+
+use super::server::{API_KEY, API_SECRET, Server};
+
+/// A token for `identity` with `grants`, valid for `ttl`.
+pub fn token(identity: &str, grants: VideoGrants, ttl: Duration) -> String {
+    AccessToken::with_api_key(API_KEY, API_SECRET)
+        .with_identity(identity)
+        .with_grants(grants)
+        .with_ttl(ttl)
+        .to_jwt()
+        .expect("a token")
+}
+
+/// What somebody needs who takes part in `room`.
+pub fn member(room: &str) -> VideoGrants {
+    VideoGrants {
+        room_join: true,
+        room: room.to_owned(),
+        ..VideoGrants::default()
+    }
+}
+
+/// Closes the room: the server disconnects everybody in it.
+pub fn delete(server: &Server, room: &str) {
+    let grants = VideoGrants {
+        room_create: true,
+        ..VideoGrants::default()
+    };
+    let token = token("stage", grants, Duration::from_mins(1));
+    let body = serde_json::json!({ "room": room }).to_string();
+    let mut stream = TcpStream::connect(server.address()).expect("the server's API answers");
+    write!(
+        stream,
+        "POST /twirp/livekit.RoomService/DeleteRoom HTTP/1.0\r\n\
+         Authorization: Bearer {token}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .expect("the request is sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let status = answer.lines().next().unwrap_or_default();
+    assert!(status.contains(" 200 "), "delete room {room}: {answer}");
+}

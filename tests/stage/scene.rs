@@ -1,0 +1,226 @@
+//! One scene of a test: a server, a place to record to, and the checks that hold for every
+//! recording made there.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::analysis::{self, Continuity};
+use super::decode;
+use super::publisher::{Publisher, Report};
+use super::reeld::{self, Recording, Reeld, Summary};
+use super::server::Server;
+
+/// The room of every scene; its name needs escaping on disk.
+pub const ROOM: &str = "stage room";
+/// How far the end of a file may be from what was published.
+pub const DURATION_TOLERANCE_S: f64 = 0.5;
+/// Picture and sound, the publisher's own offset taken off.
+pub const WORST_OFFSET_MS: f64 = 45.0;
+pub const OFFSET_DRIFT_MS: f64 = 20.0;
+/// From the first frame after joining to the first one recorded: subscription, connection and
+/// a keyframe on demand.
+pub const START_S: f64 = 2.0;
+
+/// A server and a directory to record into, both gone when the test ends.
+pub struct Scene {
+    pub server: Server,
+    dir: TempDir,
+}
+
+impl Scene {
+    pub fn set() -> Self {
+        Self {
+            server: Server::start(),
+            dir: TempDir::new().unwrap(),
+        }
+    }
+
+    /// Not there yet: `reeld` makes it.
+    pub fn output(&self) -> PathBuf {
+        self.dir.path().join("recordings")
+    }
+
+    pub fn record(&self, options: &[&str]) -> Reeld {
+        Reeld::record(&self.server, ROOM, &self.output(), options)
+    }
+
+    pub fn publish(&self, identity: &str, options: &[&str]) -> Publisher {
+        Publisher::start(&self.server, ROOM, identity, options)
+    }
+
+    /// The one recording of `participant`.
+    pub fn take(&self, summary: &Summary, participant: &str) -> Take {
+        let mut of_participant = summary.recordings.iter();
+        let recording = of_participant
+            .find(|recording| recording.participant == participant)
+            .unwrap_or_else(|| panic!("no recording of {participant}: {summary:?}"));
+        assert!(of_participant.all(|other| other.participant != participant));
+        Take::open(&self.output(), recording)
+    }
+}
+
+/// One finished recording, checked for what holds for all of them.
+pub struct Take {
+    /// Its segments in order; their stamps run on from one to the next.
+    files: Vec<PathBuf>,
+}
+
+impl Take {
+    fn open(root: &Path, recording: &Recording) -> Self {
+        let dir = root.join(&recording.dir);
+        assert!(dir.starts_with(root), "{} is under the root", dir.display());
+        let files = reeld::transport_streams(&dir);
+        // A second one only where the sound came so late that the first had begun without.
+        assert!((1..=2).contains(&files.len()), "{files:?}");
+        for (index, file) in files.iter().enumerate() {
+            assert!(
+                file.ends_with(format!("{index:05}.ts")),
+                "sealed: {files:?}"
+            );
+        }
+        let lengths = files.iter().map(|file| file.metadata().unwrap().len());
+        assert_eq!(recording.bytes, lengths.sum::<u64>());
+        verify(&dir);
+        let manifest = reeld::manifest(&dir);
+        assert_eq!(manifest["state"], "sealed");
+        assert_eq!(manifest["participant"]["identity"], *recording.participant);
+        let playlist = std::fs::read_to_string(dir.join("index.m3u8")).unwrap();
+        assert!(playlist.contains("00000.ts") && playlist.contains("#EXT-X-ENDLIST"));
+        Self { files }
+    }
+
+    /// The segments with a stream of that kind.
+    fn files_with(&self, kind: &str) -> impl Iterator<Item = &PathBuf> {
+        self.files.iter().filter(move |file| {
+            let streams = decode::probe(file);
+            streams.iter().any(|stream| stream.codec_type == kind)
+        })
+    }
+
+    pub fn assert_streams(&self, expected: &[(&str, &str)]) {
+        let streams = decode::probe(self.files.last().unwrap());
+        let mut found: Vec<_> = streams
+            .iter()
+            .map(|stream| (stream.codec_type.as_str(), stream.codec_name.as_str()))
+            .collect();
+        found.sort_unstable();
+        assert_eq!(found, expected);
+        for audio in streams.iter().filter(|stream| stream.codec_type == "audio") {
+            assert_eq!(audio.sample_rate.as_deref(), Some("48000"));
+        }
+    }
+
+    pub fn film(&self, report: &Report) -> Film {
+        let mut pictures = Vec::new();
+        for file in self.files_with("video") {
+            let decoded = decode::pictures(file);
+            assert_eq!(decoded.errors, Vec::<String>::new());
+            pictures.extend(decoded.pictures);
+        }
+        let foreign: Vec<_> = pictures.iter().filter(|p| !p.is_card()).collect();
+        assert!(
+            foreign.is_empty(),
+            "pictures that nobody published (the server ends a track with tiny ones): {foreign:?}"
+        );
+        let counters = analysis::continuity(&pictures).expect("pictures");
+        assert_eq!(counters.disordered, 0, "{counters:?}");
+        let (first, last) = (pictures.first(), pictures.last());
+        Film {
+            counters,
+            fps: report.fps,
+            start: first.unwrap().pts,
+            end: last.unwrap().pts + 1.0 / f64::from(report.fps),
+            flashes: analysis::flash_onsets(&pictures, report.fps),
+        }
+    }
+
+    pub fn sound(&self) -> decode::Sound {
+        let whole = self
+            .files_with("audio")
+            .map(|file| decode::sound(file))
+            .reduce(decode::Sound::join)
+            .expect("a segment with sound");
+        assert_eq!(whole.errors, Vec::<String>::new());
+        let hole = whole.longest_gap;
+        assert!(hole < 0.05, "a hole of {hole} s");
+        whole
+    }
+}
+
+/// The video of a take.
+pub struct Film {
+    pub counters: Continuity,
+    pub fps: u32,
+    pub start: f64,
+    pub end: f64,
+    flashes: Vec<(u32, f64)>,
+}
+
+impl Film {
+    /// The counters between first and last are there and their time is right.
+    pub fn assert_whole(&self, ratio: f64) {
+        assert!(self.counters.ratio() >= ratio, "{:?}", self.counters);
+        let published = self.counters.span_s(self.fps);
+        let recorded = self.end - self.start;
+        assert!(
+            (recorded - published).abs() < DURATION_TOLERANCE_S,
+            "{published} s were published, {recorded} s are in the file"
+        );
+    }
+
+    /// The first picture is one of the first after frame `due`.
+    pub fn assert_begins(&self, due: f64) {
+        let late = (f64::from(self.counters.first) - due) / f64::from(self.fps);
+        assert!(late < START_S, "begins {late} s late: {:?}", self.counters);
+    }
+
+    /// The last picture is at frame `due` or nearly.
+    pub fn assert_ends(&self, due: f64) {
+        let early = (due - f64::from(self.counters.last)) / f64::from(self.fps);
+        assert!(
+            early.abs() < DURATION_TOLERANCE_S,
+            "ends {early} s early: {:?}",
+            self.counters
+        );
+    }
+
+    /// Picture and sound belong together all the way, and are equally long.
+    pub fn assert_in_step_with(&self, sound: &decode::Sound, report: &Report) {
+        let apart =
+            analysis::flash_after_beep_ms(&self.flashes, &sound.beeps, &report.own_offset_ms);
+        let offset = analysis::offset(&apart)
+            .unwrap_or_else(|| panic!("too few flashes with a beep: {apart:?}"));
+        println!("flash after beep: {offset:?}");
+        assert!(offset.worst.abs() < WORST_OFFSET_MS, "{apart:?}");
+        let drift = offset.end - offset.start;
+        assert!(drift.abs() <= OFFSET_DRIFT_MS, "{offset:?}: {apart:?}");
+        for (what, apart) in [
+            ("start", sound.start - self.start),
+            ("end", sound.end - self.end),
+        ] {
+            assert!(
+                apart.abs() < DURATION_TOLERANCE_S,
+                "{what}: sound {apart} s after the picture"
+            );
+        }
+    }
+}
+
+/// The second command: what `reeld verify` says of a recording or a file.
+pub fn verify(path: &Path) {
+    let mut command = reeld::command();
+    command.arg("verify").arg(path).arg("--json");
+    let outcome = reeld::run(&mut command, Duration::from_secs(30));
+    assert_eq!(
+        outcome.code,
+        Some(0),
+        "{}{}",
+        outcome.stdout,
+        outcome.stderr
+    );
+    let report: serde_json::Value = serde_json::from_str(&outcome.stdout).expect("JSON");
+    let checked = report.as_array().map_or(0, Vec::len);
+    assert!(checked > 0, "verify looked at nothing: {}", outcome.stdout);
+}
