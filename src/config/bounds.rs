@@ -20,8 +20,7 @@ use crate::room::Source;
 pub const LONGEST_NAME_BYTES: usize = 256;
 
 /// MPEG-TS time wraps after 26 h 30 min: a longer file would hold the same stamp twice.
-const SEGMENT: RangeInclusive<Duration> =
-    Duration::from_secs(10)..=Duration::from_secs(24 * 60 * 60);
+const SEGMENT: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_hours(24);
 const KEYFRAME_INTERVAL: RangeInclusive<Duration> =
     Duration::from_millis(500)..=Duration::from_secs(10);
 const FLUSH_INTERVAL: RangeInclusive<Duration> =

@@ -62,20 +62,17 @@ impl Config {
         let general = &self.livekit;
         let name = || room.name.clone();
         let own = credentials(room, [&room.token, &room.api_key, &room.api_secret])?;
+        let shared = [&general.token, &general.api_key, &general.api_secret];
         let credentials = match own {
-            Some(own) => own,
-            None => {
-                let general = [&general.token, &general.api_key, &general.api_secret];
-                credentials(room, general)?
-                    .ok_or_else(|| ConfigError::NoCredentials { room: name() })?
-            }
+            None => credentials(room, shared)?,
+            own => own,
         };
         let url = room.url.as_deref().or(general.url.as_deref());
         Ok(Connection {
             url: url.ok_or_else(|| ConfigError::NoUrl { room: name() })?,
             room: &room.name,
             identity: &general.identity,
-            credentials,
+            credentials: credentials.ok_or_else(|| ConfigError::NoCredentials { room: name() })?,
         })
     }
 }

@@ -1,5 +1,6 @@
 //! The environment: `REELD_VIDEO__IN_FLIGHT=3` is `video.in_flight`, and LiveKit's own names.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
 use super::error::{ConfigError, Origin};
@@ -47,41 +48,47 @@ pub(super) fn read(
 }
 
 fn utf8<'a>(name: &str, value: &'a OsStr) -> Result<&'a str, ConfigError> {
-    value.to_str().ok_or_else(|| ConfigError::Encoding {
+    value.to_str().ok_or_else(|| ConfigError::Variable {
         name: name.to_owned(),
+        problem: "is not valid UTF-8".to_owned(),
     })
 }
 
 /// Reads one `REELD_…` variable as what its key takes.
 fn own(name: &str, value: &str, keys: &Keys) -> Result<Setting, ConfigError> {
-    let key = name
-        .trim_start_matches(PREFIX)
-        .to_ascii_lowercase()
-        .replace(SEPARATOR, ".");
-    let wrong = |problem: String| ConfigError::Value {
-        origin: Origin::Variable(name.to_owned()),
-        key: key.clone(),
-        problem,
+    let settable = settable(keys);
+    let Some((key, shape)) = settable.get(name) else {
+        return Err(ConfigError::Variable {
+            name: name.to_owned(),
+            problem: unknown(name, &settable),
+        });
     };
-    // Names are exact, so that no key has two.
-    let shape = keys.shape(&key).filter(|_| name == variable(&key));
     let value = match shape {
-        None => return Err(wrong(unknown(name, keys))),
-        Some(Shape::Table | Shape::Tables) => {
-            let problem = "a variable sets one value, and tables stand in the file";
-            return Err(wrong(problem.to_owned()));
-        }
         // What is no number is left to the schema, which says what it wants instead.
-        Some(Shape::Number) => value
+        Shape::Number => value
             .parse::<i64>()
             .map_or_else(|_| value.into(), toml::Value::Integer),
-        Some(Shape::List) => {
+        Shape::List => {
             let items = value.split(',').map(|item| item.trim().into());
             toml::Value::Array(items.collect())
         }
-        Some(Shape::Text) => value.into(),
+        Shape::Text | Shape::Table | Shape::Tables => value.into(),
     };
-    Ok(setting(name, &key, value))
+    Ok(setting(name, key, value))
+}
+
+/// The variables that there are, and the key that each sets: of every table that stands in the
+/// file once, all that is no table itself.
+fn settable(keys: &Keys) -> BTreeMap<String, (String, Shape)> {
+    let once = |key: &str| {
+        let table = key.split('.').next().unwrap_or(key);
+        keys.shape(table) != Some(Shape::Tables)
+    };
+    let shaped = keys.all().into_iter().filter_map(|key| {
+        let shape = keys.shape(&key)?;
+        (once(&key) && shape != Shape::Table).then(|| (variable(&key), (key, shape)))
+    });
+    shaped.collect()
 }
 
 fn setting(name: &str, key: &str, value: toml::Value) -> Setting {
@@ -100,10 +107,11 @@ fn variable(key: &str) -> String {
     )
 }
 
-fn unknown(name: &str, keys: &Keys) -> String {
-    let variables: Vec<String> = keys.all().iter().map(|key| variable(key)).collect();
-    match keys::nearest(name, variables.iter().map(String::as_str)) {
-        Some(meant) => format!("unknown key, did you mean {meant}?"),
-        None => format!("unknown key: a variable is named {PREFIX}TABLE{SEPARATOR}KEY"),
+fn unknown(name: &str, settable: &BTreeMap<String, (String, Shape)>) -> String {
+    match keys::nearest(name, settable.keys().map(String::as_str)) {
+        Some(meant) => format!("sets no key, did you mean {meant}?"),
+        None => format!(
+            "sets no key: names are {PREFIX}TABLE{SEPARATOR}KEY, and rooms stand in the file"
+        ),
     }
 }

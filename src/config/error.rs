@@ -81,11 +81,13 @@ pub enum ConfigError {
         /// What was found and what is allowed.
         problem: String,
     },
-    /// A variable that is not UTF-8.
-    #[error("environment variable {name}: is not valid UTF-8")]
-    Encoding {
+    /// A variable that sets no key, or cannot be read.
+    #[error("environment variable {name}: {problem}")]
+    Variable {
         /// The variable.
         name: String,
+        /// What is wrong with it, and what it was probably meant to be.
+        problem: String,
     },
     /// The schema cannot be written out, so its keys are not known.
     #[error("cannot list the configuration's keys")]

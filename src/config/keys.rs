@@ -97,7 +97,7 @@ pub(super) fn nearest<'a>(
     found: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    let most = (found.chars().count() / 3).max(1);
+    let most = found.chars().count().div_ceil(3);
     let distances = known
         .into_iter()
         .map(|name| (strsim::osa_distance(found, name), name));

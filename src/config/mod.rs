@@ -25,6 +25,8 @@ mod keys;
 mod load;
 mod schema;
 mod secret;
+#[cfg(test)]
+mod tests;
 pub mod units;
 
 pub use bounds::LONGEST_NAME_BYTES;

@@ -189,7 +189,7 @@ pub struct Segment {
 impl Default for Segment {
     fn default() -> Self {
         Self {
-            duration: Duration::from_secs(60 * 60),
+            duration: Duration::from_hours(1),
         }
     }
 }

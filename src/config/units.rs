@@ -125,7 +125,7 @@ impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let unit = SIZE_UNITS
             .iter()
-            .find(|(_, factor)| self.0 != 0 && self.0 % factor == 0);
+            .find(|(_, factor)| self.0 != 0 && self.0.is_multiple_of(*factor));
         let (name, factor) = unit.unwrap_or(&("B", 1));
         write!(f, "{}{name}", self.0 / factor)
     }
@@ -170,14 +170,12 @@ pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
 #[must_use]
 pub fn format_duration(duration: Duration) -> String {
     let mut rest = duration.as_millis();
-    let mut text = String::new();
-    for (unit, factor) in DURATION_UNITS {
-        let factor = u128::from(factor);
-        if rest >= factor {
-            text.push_str(&format!("{}{unit}", rest / factor));
-            rest %= factor;
-        }
-    }
+    let mut part = |(unit, factor): (&str, u64)| {
+        let count = rest / u128::from(factor);
+        rest %= u128::from(factor);
+        (count > 0).then(|| format!("{count}{unit}"))
+    };
+    let text: String = DURATION_UNITS.into_iter().filter_map(&mut part).collect();
     if text.is_empty() {
         "0s".to_owned()
     } else {
@@ -197,4 +195,109 @@ pub(super) fn serialize_duration<S: Serializer>(
 fn split_number(text: &str) -> Option<(&str, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit())?;
     (end > 0).then(|| text.split_at(end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn durations_are_read_as_people_write_them() {
+        for (text, milliseconds) in [
+            ("1h", 3_600_000),
+            ("30s", 30_000),
+            ("1h30m", 5_400_000),
+            ("500ms", 500),
+            ("1m1ms", 60_001),
+            ("90m", 5_400_000),
+            ("0s", 0),
+        ] {
+            let expected = Duration::from_millis(milliseconds);
+            assert_eq!(parse_duration(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_duration_is_refused_by_its_text() {
+        for text in [
+            "", "1", "h", "s1", "1.5s", "-1s", "1 s", "1s ", "1d", "1S", "1s1h", "1s1s", "1hm",
+            "１s",
+        ] {
+            let error = parse_duration(text).unwrap_err();
+            assert_eq!(error, UnitError::Duration(text.to_owned()));
+        }
+        for text in ["99999999999999999999s", "9999999999999999h"] {
+            let error = parse_duration(text).unwrap_err();
+            assert_eq!(error.to_string(), format!("{text:?} is too large"));
+        }
+    }
+
+    #[test]
+    fn sizes_are_read_as_people_write_them() {
+        for (text, bytes) in [
+            ("4MiB", 4 << 20),
+            ("500kB", 500_000),
+            ("188B", 188),
+            ("1KiB", 1024),
+            ("2MB", 2_000_000),
+            ("1GiB", 1 << 30),
+            ("3GB", 3_000_000_000),
+        ] {
+            assert_eq!(text.parse(), Ok(ByteSize::from_bytes(bytes)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_size_is_refused_by_its_text() {
+        for text in [
+            "", "4", "MiB", "4mib", "4M", "4 MiB", "1.5MiB", "-1B", "4KB",
+        ] {
+            let error = text.parse::<ByteSize>().unwrap_err();
+            assert_eq!(error, UnitError::Size(text.to_owned()));
+        }
+        let error = "99999999999999GiB".parse::<ByteSize>().unwrap_err();
+        assert_eq!(error, UnitError::TooLarge("99999999999999GiB".to_owned()));
+    }
+
+    #[test]
+    fn bit_rates_are_whole_bits_per_second() {
+        assert_eq!("64000".parse(), Ok(BitRate::from_bits_per_second(64_000)));
+        for text in ["", "64k", "-1", "+1", "1.5"] {
+            let error = text.parse::<BitRate>().unwrap_err();
+            assert_eq!(error, UnitError::BitRate(text.to_owned()));
+        }
+        let error = "4294967296".parse::<BitRate>().unwrap_err();
+        assert_eq!(error, UnitError::TooLarge("4294967296".to_owned()));
+    }
+
+    proptest! {
+        #[test]
+        fn a_duration_survives_being_written(milliseconds: u64) {
+            let duration = Duration::from_millis(milliseconds);
+            prop_assert_eq!(parse_duration(&format_duration(duration)), Ok(duration));
+        }
+
+        #[test]
+        fn a_size_survives_being_written(factor in 0..7_usize, count in 0..1_u64 << 33) {
+            let size = ByteSize::from_bytes(count * SIZE_UNITS[factor].1);
+            prop_assert_eq!(size.to_string().parse(), Ok(size));
+        }
+
+        #[test]
+        fn a_bit_rate_survives_being_written(bits: u32) {
+            let rate = BitRate::from_bits_per_second(bits);
+            prop_assert_eq!(rate.to_string().parse(), Ok(rate));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in "[0-9]{0,25}[a-zA-Z0-9 .]{0,8}") {
+            if let Ok(duration) = parse_duration(&text) {
+                prop_assert_eq!(parse_duration(&format_duration(duration)), Ok(duration));
+            }
+            if let Ok(size) = text.parse::<ByteSize>() {
+                prop_assert_eq!(size.to_string().parse(), Ok(size));
+            }
+        }
+    }
 }
