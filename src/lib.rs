@@ -19,6 +19,7 @@
 //! - [`logging`]: human lines on a terminal, structured fields in the journal.
 //! - [`cli`]: one file a subcommand.
 
+pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod logging;

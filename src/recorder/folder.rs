@@ -1,7 +1,7 @@
 //! Makes the folder of a recording.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::error::RecorderError;
@@ -10,6 +10,22 @@ use super::names::numbered;
 /// Recordings of one participant and source that may start within one second of the wall clock,
 /// which can stand still or jump back.
 const ATTEMPTS: u32 = 10_000;
+
+/// Makes the output directory where it is missing and tries whether it can be written: said at
+/// the start, not when the first person joins.
+///
+/// # Errors
+/// When it can't be made, is no directory or can't be written.
+pub fn prepare(output: &Path) -> Result<(), RecorderError> {
+    std::fs::create_dir_all(output)
+        .map_err(|error| RecorderError::from_io("mkdir", output, error))?;
+    require_directory(output)?;
+    let probe = output.join(format!(".reeld-probe-{}", std::process::id()));
+    let tried = File::create(&probe).and_then(|mut file| file.write_all(b"reeld"));
+    let removed = std::fs::remove_file(&probe);
+    tried.and(removed)
+        .map_err(|error| RecorderError::from_io("write", output, error))
+}
 
 /// Makes `<output>/<room>/<name>`, or `<name>-2` … when there is one; `output` must exist.
 ///

@@ -7,6 +7,8 @@
 //!                 ◄──WriterEvent (mpsc)────┘      └──Progress (watch)──►
 //! ```
 //!
+//! - [`recording`]: the task that drives a recording; its [`cut`] decides what goes where, its
+//!   [`pace`] tells silence from lateness; pure.
 //! - [`names`]: folders and files, from names that strangers chose.
 //! - [`handover`]: the bounded queue into the writer's thread.
 //! - [`segment`]: when to write, sync and seal; pure.
@@ -18,6 +20,7 @@
 //!
 //! Nothing is renamed before it is synced, so a file with its final name is complete.
 
+mod cut;
 mod disk;
 pub mod drops;
 pub mod error;
@@ -27,10 +30,15 @@ mod handover;
 pub mod manifest;
 pub mod messages;
 pub mod names;
+mod pace;
 pub mod playlist;
 pub mod pts_scan;
+pub mod recording;
 pub mod segment;
 mod segment_file;
+mod segment_run;
+pub mod summary;
+pub mod tally;
 #[cfg(test)]
 mod test_disk;
 #[cfg(test)]
@@ -40,6 +48,7 @@ mod writer;
 pub use drops::{DropReason, Drops};
 pub use error::{Closed, RecorderError};
 pub use handle::{SegmentInput, WriterHandle};
+pub use folder::prepare;
 pub use handover::HandoverStats;
 pub use manifest::{FileCodec, Manifest, SegmentRecord, TrackRecord};
 pub use messages::{

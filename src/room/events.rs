@@ -136,6 +136,14 @@ impl EventSender {
         self.queue.send(event).await.map_err(|_| ReceiverGone)
     }
 
+    /// Does what [`Self::tell`] does, for a source that is a thread.
+    ///
+    /// # Errors
+    /// When the receiver is gone.
+    pub fn tell_blocking(&self, event: RoomEvent) -> Result<(), ReceiverGone> {
+        self.queue.blocking_send(event).map_err(|_| ReceiverGone)
+    }
+
     /// Sends a media unit, or drops it when the queue is full.
     ///
     /// # Errors

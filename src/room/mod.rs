@@ -6,6 +6,7 @@
 mod events;
 pub mod livekit;
 pub mod selection;
+pub mod synthetic;
 
 pub use events::{
     COMMAND_QUEUE, Delivery, EVENT_QUEUE, EventSender, ReceiverGone, RoomCommand, RoomEnd,

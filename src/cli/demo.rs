@@ -1,0 +1,73 @@
+//! `reeld demo`: a synthetic room through the whole path, without a server.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::progress::{self, Style};
+use super::record::{listen, runtime};
+use super::summary::Report;
+use super::{Exit, Failure};
+use crate::config::units::parse_duration;
+use crate::config::{self, Flags};
+use crate::daemon::join;
+use crate::daemon::room::{self, OnFailure, RoomProgress};
+use crate::room::{COMMAND_QUEUE, Codec, EventSender, synthetic};
+use crate::{logging, media, recorder};
+
+/// The room's name in the output directory.
+const ROOM: &str = "demo";
+
+/// Record a synthetic room: moving picture, frame counter, a flash and a beep each second.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  reeld demo --duration 10s --output recordings && reeld verify recordings")]
+pub struct Args {
+    /// How long.
+    #[arg(long, value_parser = parse_duration, value_name = "TIME", default_value = "10s")]
+    duration: Duration,
+    /// The directory that recordings go under; made when it does not exist.
+    #[arg(long, value_name = "DIR", default_value = "recordings")]
+    output: PathBuf,
+    /// Print the summary for programs.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
+    let mut flags = Flags::default();
+    flags.set("--output", "output", args.output.to_string_lossy().as_ref());
+    let config = config::load(None, std::env::vars_os(), flags)?.config;
+    let style = Style::choose(std::io::stderr().is_terminal(), args.json);
+    logging::init(style.log_level(&config), logging::Style::detect())?;
+    recorder::prepare(&config.output)?;
+    media::init()?;
+    runtime()?.block_on(async {
+        let stop = CancellationToken::new();
+        listen(&stop, None)?;
+        let (sender, events) = EventSender::channel();
+        let (commands, orders) = mpsc::channel(COMMAND_QUEUE);
+        let length = args.duration;
+        let source = tokio::task::spawn_blocking(move || {
+            synthetic::run(Codec::H264, length, &sender, orders)
+        });
+        let (progress, watched) = watch::channel(RoomProgress::default());
+        let shown = tokio::spawn(progress::show(style, watched));
+        let settings = join::room_settings(&config, ROOM, OnFailure::Stop);
+        let mut report = Report::new(ROOM);
+        room::follow(settings, events, commands, stop, progress, |summary| report.add(summary)).await;
+        shown.await?;
+        let end = source.await?;
+        report.print(args.json)?;
+        let recorded = report.has_files();
+        if let Some(cause) = report.into_failure() {
+            return Err(cause.into());
+        }
+        end?;
+        if recorded { Ok(Exit::Done) } else { Err(Failure::Nothing { room: ROOM.to_owned() }) }
+    })
+}

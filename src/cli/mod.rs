@@ -1,0 +1,69 @@
+//! The command line: one file a subcommand.
+
+mod check_config;
+mod demo;
+mod exit;
+mod progress;
+mod record;
+mod run;
+mod signals;
+mod summary;
+mod verify;
+
+use clap::{Parser, Subcommand};
+
+pub use exit::{Exit, Failure};
+
+const AFTER_HELP: &str = "\
+Examples:
+  reeld demo --duration 10s --output recordings
+  LIVEKIT_API_KEY=… LIVEKIT_API_SECRET=… \\
+    reeld record --url ws://127.0.0.1:7880 --room lobby --duration 30s
+  reeld verify recordings
+  reeld check-config /etc/reeld/reeld.toml
+  reeld run --config /etc/reeld/reeld.toml
+
+Exit codes:
+  0  done           4  the server can't be reached or was lost
+  1  not sound      5  the server refused the key, the token or its grants
+  2  wrong usage    6  the output directory can't be written
+  3  configuration  7  nothing was there to record
+  8  this machine lacks a part of GStreamer, or it failed";
+
+/// Records LiveKit rooms to crash-safe MPEG-TS with flat memory.
+#[derive(Debug, Parser)]
+#[command(name = "reeld", version, after_help = AFTER_HELP)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Record one room now, until the duration is over, the room closes or Ctrl-C.
+    Record(record::Args),
+    /// Record the rooms of a configuration until told to stop.
+    Run(run::Args),
+    /// Record a synthetic room: moving picture, frame counter, a flash and a beep each second.
+    Demo(demo::Args),
+    /// Read recordings back and say whether they are sound.
+    Verify(verify::Args),
+    /// Say whether a configuration file is right, and where not.
+    CheckConfig(check_config::Args),
+}
+
+impl Cli {
+    /// Runs the subcommand.
+    ///
+    /// # Errors
+    /// A [`Failure`]: one line for the user and the exit code.
+    pub fn run(&self) -> Result<Exit, Failure> {
+        match &self.command {
+            Command::Record(args) => record::run(args),
+            Command::Run(args) => run::run(args),
+            Command::Demo(args) => demo::run(args),
+            Command::Verify(args) => verify::run(args),
+            Command::CheckConfig(args) => check_config::run(args),
+        }
+    }
+}

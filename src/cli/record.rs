@@ -1,0 +1,134 @@
+//! `reeld record`: one room, now.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::progress::{self, Style};
+use super::summary::Report;
+use super::{Exit, Failure, signals};
+use crate::config::units::parse_duration;
+use crate::config::{self, Config, Flags, Room};
+use crate::daemon::join;
+use crate::daemon::room::{OnFailure, RoomProgress};
+use crate::room::RoomEnd;
+use crate::{logging, media, recorder};
+
+/// Record one room now, until the duration is over, the room closes or Ctrl-C.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  export LIVEKIT_API_KEY=devkey LIVEKIT_API_SECRET=…
+  reeld record --url ws://127.0.0.1:7880 --room lobby
+  reeld record --url wss://live.example --room lobby --participant 'cam-*' --duration 1h
+  LIVEKIT_TOKEN=… reeld record --url wss://live.example --room lobby --json
+
+What reeld.toml sets can be set by variables: REELD_AUDIO__CODEC=opus, REELD_SEGMENT__DURATION=10m.
+Ctrl-C seals what is open and exits with 0; a second one exits at once.")]
+pub struct Args {
+    /// The server, as ws://, wss://, http:// or https:// [env: LIVEKIT_URL]
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// The room's name.
+    #[arg(long)]
+    room: String,
+    /// Record participants whose identity matches; may be given several times [default: *]
+    #[arg(long, value_name = "GLOB")]
+    participant: Vec<String>,
+    /// Stop after this long, such as 30s or 1h30m.
+    #[arg(long, value_parser = parse_duration, value_name = "TIME")]
+    duration: Option<Duration>,
+    /// The directory that recordings go under; made when it does not exist.
+    #[arg(long, value_name = "DIR", default_value = "recordings")]
+    output: PathBuf,
+    /// Print the summary for programs.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
+    let (config, room) = configure(args)?;
+    let style = Style::choose(std::io::stderr().is_terminal(), args.json);
+    logging::init(style.log_level(&config), logging::Style::detect())?;
+    let connection = config.connection(&room)?;
+    let plan = join::plan(&connection, config.selection(&room))?;
+    recorder::prepare(&config.output)?;
+    media::init()?;
+    runtime()?.block_on(async {
+        let stop = CancellationToken::new();
+        listen(&stop, args.duration)?;
+        let (progress, watched) = watch::channel(RoomProgress::default());
+        let shown = tokio::spawn(progress::show(style, watched));
+        let settings = join::room_settings(&config, &room.name, OnFailure::Stop);
+        let mut report = Report::new(&room.name);
+        let end = join::record(plan, settings, stop, progress, |summary| report.add(summary)).await;
+        shown.await?;
+        conclude(report, args.json, end)
+    })
+}
+
+/// Prints the summary and says how it all ended.
+fn conclude(
+    report: Report,
+    json: bool,
+    end: Result<RoomEnd, crate::room::livekit::LiveKitError>,
+) -> Result<Exit, Failure> {
+    // A room that could not even be joined has no summary.
+    if end.is_ok() || !report.is_empty() {
+        report.print(json)?;
+    }
+    let room = report.room().to_owned();
+    let recorded = report.has_files();
+    if let Some(cause) = report.into_failure() {
+        return Err(cause.into());
+    }
+    match end? {
+        RoomEnd::Left | RoomEnd::Closed if recorded => Ok(Exit::Done),
+        RoomEnd::Left | RoomEnd::Closed => Err(Failure::Nothing { room }),
+        lost => Err(Failure::Lost(lost)),
+    }
+}
+
+fn configure(args: &Args) -> Result<(Config, Room), Failure> {
+    let mut flags = Flags::default();
+    if let Some(url) = &args.url {
+        flags.set("--url", "livekit.url", url.as_str());
+    }
+    if !args.participant.is_empty() {
+        flags.set("--participant", "select.participants", args.participant.clone());
+    }
+    flags.set("--output", "output", args.output.to_string_lossy().as_ref());
+    let mut room = toml::Table::new();
+    room.insert("name".to_owned(), args.room.as_str().into());
+    flags.set("--room", "room", vec![toml::Value::Table(room)]);
+    let config = config::load(None, std::env::vars_os(), flags)?.config;
+    let room = config.require_rooms()?.first().cloned().ok_or(config::ConfigError::NoRooms)?;
+    Ok((config, room))
+}
+
+/// Cancels `stop` on signals and when `duration` is over.
+pub(super) fn listen(stop: &CancellationToken, duration: Option<Duration>) -> Result<(), Failure> {
+    signals::stop_on_signals(stop.clone())
+        .map_err(|source| Failure::System { doing: "listening for signals", source })?;
+    if let Some(duration) = duration {
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(duration).await;
+            stop.cancel();
+        });
+    }
+    Ok(())
+}
+
+/// One thread for all that waits: sockets, timers, decisions. What computes or blocks has
+/// threads of its own.
+pub(super) fn runtime() -> Result<Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| Failure::System { doing: "starting the runtime", source })
+}

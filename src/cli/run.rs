@@ -1,0 +1,45 @@
+//! `reeld run`: the daemon.
+
+use std::path::PathBuf;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Exit, Failure, record, signals};
+use crate::config::{self, Flags};
+use crate::daemon::rooms;
+use crate::{logging, media, recorder};
+
+/// Record the rooms of a configuration until told to stop.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  reeld run --config /etc/reeld/reeld.toml
+
+A room that does not exist yet, or has closed, is waited for. Ctrl-C or SIGTERM seals what is
+open and exits with 0; a second one exits at once.")]
+pub struct Args {
+    /// The configuration; REELD_… variables come on top of it.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
+    let loaded = config::load(Some(&args.config), std::env::vars_os(), Flags::default())?;
+    let config = loaded.config;
+    logging::init(&config.log.level, logging::Style::detect())?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    config.require_rooms()?;
+    recorder::prepare(&config.output)?;
+    media::init()?;
+    record::runtime()?.block_on(async {
+        let stop = CancellationToken::new();
+        signals::stop_on_signals(stop.clone())
+            .map_err(|source| Failure::System { doing: "listening for signals", source })?;
+        tracing::info!(rooms = config.rooms.len(), output = %config.output.display(), "reeld is running");
+        rooms::run(&config, &stop).await?;
+        tracing::info!("reeld has stopped");
+        Ok(Exit::Done)
+    })
+}

@@ -1,0 +1,99 @@
+//! What a one-shot recording says at its end.
+
+use std::io::{self, Write as _};
+
+use indicatif::BinaryBytes;
+use serde::Serialize;
+
+use super::Failure;
+use super::progress::drops_text;
+use crate::recorder::recording::RecordingError;
+use crate::recorder::summary::RecordingSummary;
+
+/// Recordings kept for the summary; a one-shot run has few, and those beyond are on the disk.
+const MOST: usize = 1_000;
+
+/// The recordings of a run. With `--json` printed as it stands here.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    room: String,
+    recordings: Vec<RecordingSummary>,
+    /// Recordings that are not listed because there were too many.
+    unlisted: u64,
+}
+
+impl Report {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new(room: &str) -> Self {
+        Self { room: room.to_owned(), recordings: Vec::new(), unlisted: 0 }
+    }
+
+    /// The room's name.
+    #[must_use]
+    pub fn room(&self) -> &str {
+        &self.room
+    }
+
+    /// Adds a recording that is over.
+    pub fn add(&mut self, summary: RecordingSummary) {
+        if self.recordings.len() < MOST {
+            self.recordings.push(summary);
+        } else {
+            self.unlisted += 1;
+        }
+    }
+
+    /// Whether there is nothing to report.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.recordings.is_empty()
+    }
+
+    /// Whether any file was sealed.
+    #[must_use]
+    pub fn has_files(&self) -> bool {
+        self.recordings.iter().any(|one| !one.segments.is_empty())
+    }
+
+    /// The first failure of a recording.
+    #[must_use]
+    pub fn into_failure(self) -> Option<RecordingError> {
+        self.recordings.into_iter().find_map(|one| one.cause)
+    }
+
+    /// Prints it to standard output.
+    ///
+    /// # Errors
+    /// When standard output can't be written.
+    pub fn print(&self, json: bool) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        let printed = if json {
+            serde_json::to_writer(&mut out, self).map_err(io::Error::from).and_then(|()| writeln!(out))
+        } else {
+            self.recordings.iter().try_for_each(|one| writeln!(out, "{}", describe(one)))
+        };
+        printed.map_err(|source| Failure::System { doing: "writing the summary", source })
+    }
+}
+
+fn describe(one: &RecordingSummary) -> String {
+    let (video, audio) = (&one.frames.video, &one.frames.audio);
+    let mut drops = video.dropped.clone();
+    drops.merge(&audio.dropped);
+    let folder = one.dir.as_ref().map_or_else(|| "(no file)".to_owned(), |dir| dir.display().to_string());
+    let files = match one.segments.len() {
+        1 => "1 segment".to_owned(),
+        many => format!("{many} segments"),
+    };
+    format!(
+        "{folder}\n  {} {}: {:.1} s, {}, {files}, {} pictures, {} packets of sound{}",
+        one.participant,
+        one.source,
+        one.duration_s,
+        BinaryBytes(one.bytes),
+        video.written,
+        audio.written,
+        drops_text(&drops),
+    )
+}

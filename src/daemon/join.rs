@@ -1,0 +1,99 @@
+//! One stay in a LiveKit room: the source and the room's task, side by side.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::room::{self, OnFailure, RoomProgress, RoomSettings};
+use crate::config::{self, Config, Connection};
+use crate::media::{AudioOut, GraphSettings, InFlight};
+use crate::recorder::WriterSettings;
+use crate::recorder::summary::RecordingSummary;
+use crate::room::livekit::{self, Credentials, Join, LiveKitError};
+use crate::room::{COMMAND_QUEUE, EventSender, RoomEnd, Selection, SelectionError};
+
+/// How long the source may take to leave once everything is sealed.
+const LEAVE: Duration = Duration::from_secs(3);
+
+/// Joins a room, records it until it ends or `stop` is cancelled, and leaves it.
+///
+/// # Errors
+/// When the room can't be joined or the connection broke; what was recorded is sealed all the
+/// same.
+pub async fn record(
+    join: Join,
+    settings: RoomSettings,
+    stop: CancellationToken,
+    progress: watch::Sender<RoomProgress>,
+    finished: impl FnMut(RecordingSummary),
+) -> Result<RoomEnd, LiveKitError> {
+    let (sender, events) = EventSender::channel();
+    let (commands, orders) = mpsc::channel(COMMAND_QUEUE);
+    let source = livekit::run(join, sender, orders);
+    let recordings = room::follow(settings, events, commands, stop, progress, finished);
+    tokio::pin!(source);
+    tokio::pin!(recordings);
+    tokio::select! {
+        end = &mut source => {
+            recordings.await;
+            end
+        }
+        () = &mut recordings => match tokio::time::timeout(LEAVE, source).await {
+            Ok(end) => end,
+            Err(_) => Ok(RoomEnd::Left),
+        },
+    }
+}
+
+/// What to join for `connection`, recording what `select` says.
+///
+/// # Errors
+/// When the selection can't be used.
+pub fn plan(connection: &Connection<'_>, select: &config::Selection) -> Result<Join, SelectionError> {
+    let credentials = match connection.credentials {
+        config::Credentials::Token(token) => Credentials::Token(token.expose().to_owned()),
+        config::Credentials::Key { api_key, api_secret } => Credentials::Key {
+            key: api_key.expose().to_owned(),
+            secret: api_secret.expose().to_owned(),
+            identity: connection.identity.to_owned(),
+        },
+    };
+    Ok(Join {
+        url: connection.url.to_owned(),
+        room: connection.room.to_owned(),
+        credentials,
+        selection: Selection::new(&select.participants, &select.sources, select.max_participants)?,
+    })
+}
+
+/// How `room` is recorded under `config`.
+#[must_use]
+pub fn room_settings(config: &Config, room: &str, on_failure: OnFailure) -> RoomSettings {
+    let audio = match config.audio.codec {
+        config::AudioCodec::Aac => AudioOut::Aac { bitrate: config.audio.bitrate.bits_per_second() },
+        config::AudioCodec::Opus => AudioOut::Opus,
+    };
+    RoomSettings {
+        root: config.output.clone(),
+        room: room.to_owned(),
+        graph: GraphSettings {
+            in_flight: InFlight::new(config.video.in_flight).unwrap_or_default(),
+            video_bitrate: config.video.bitrate.bits_per_second(),
+            keyframe_interval: config.video.keyframe_interval,
+            audio,
+        },
+        writer: WriterSettings {
+            flush_bytes: in_memory(config.writer.flush_bytes),
+            flush_interval: config.writer.flush_interval,
+            handover_bytes: in_memory(config.writer.handover_bytes),
+            segment_duration: config.segment.duration,
+        },
+        on_failure,
+    }
+}
+
+/// The schema allows 64 MiB at most, which fits everywhere.
+fn in_memory(size: config::ByteSize) -> usize {
+    usize::try_from(size.bytes()).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,304 @@
+//! The task of one room: sorts its tracks into recordings and gives each its units.
+//!
+//! It owns the recordings' inboxes and nothing of the media. A recording that fails doesn't
+//! touch the others of its room.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::media::GraphSettings;
+use crate::recorder::WriterSettings;
+use crate::recorder::recording::{self, INBOX, Input, RecordingSetup};
+use crate::recorder::summary::{RecordingProgress, RecordingSummary};
+use crate::room::{RoomCommand, RoomEvent, Source, Track, TrackId};
+
+/// How often progress is put together.
+const TICK: Duration = Duration::from_millis(500);
+
+/// How long a recording that failed is left alone before it is tried again.
+const RETRY: Duration = Duration::from_secs(10);
+
+/// How a room is recorded.
+#[derive(Debug, Clone)]
+pub struct RoomSettings {
+    /// Below which directory.
+    pub root: PathBuf,
+    /// The room's name.
+    pub room: String,
+    /// How each segment's graph works.
+    pub graph: GraphSettings,
+    /// How files are written, and how long segments are.
+    pub writer: WriterSettings,
+    /// What to do about a recording that failed.
+    pub on_failure: OnFailure,
+}
+
+/// What to do about a recording that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// End the room: somebody is watching.
+    Stop,
+    /// Try again after a while.
+    Retry,
+}
+
+/// The recordings of a room at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct RoomProgress {
+    /// Participant, source and state of each.
+    pub recordings: Vec<(String, Source, RecordingProgress)>,
+}
+
+/// What belongs together: a participant's camera and microphone, or a screen and its sound.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    participant: String,
+    screen: bool,
+}
+
+impl Key {
+    fn of(track: &Track) -> Self {
+        let screen = matches!(track.source, Source::ScreenShare | Source::ScreenShareAudio);
+        Self { participant: track.participant.sid.clone(), screen }
+    }
+}
+
+struct Live {
+    tracks: BTreeMap<TrackId, Track>,
+    state: State,
+}
+
+enum State {
+    Recording { number: u64, inbox: mpsc::Sender<Input>, progress: watch::Receiver<RecordingProgress> },
+    Failed { retry_at: Instant },
+}
+
+/// Records the room whose events these are, until they end or `stop` is cancelled. Everything
+/// is sealed on return; `finished` is given each recording when it is over.
+///
+/// With `stop`, the events' receiver is dropped first: the source leaves the room while the
+/// recordings are sealed.
+pub async fn follow(
+    settings: RoomSettings,
+    mut events: mpsc::Receiver<RoomEvent>,
+    commands: mpsc::Sender<RoomCommand>,
+    stop: CancellationToken,
+    progress: watch::Sender<RoomProgress>,
+    mut finished: impl FnMut(RecordingSummary),
+) {
+    let mut room = Room {
+        settings,
+        commands,
+        room_sid: String::new(),
+        keys: BTreeMap::new(),
+        live: BTreeMap::new(),
+        tasks: JoinSet::new(),
+        started: 0,
+        unrecorded: 0,
+    };
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            event = events.recv() => match event {
+                Some(event) => room.take(event).await,
+                None => break,
+            },
+            _ = tick.tick() => {
+                room.retry(Instant::now());
+                progress.send_replace(room.progress());
+            }
+            Some(ended) = room.tasks.join_next() => {
+                if room.ended(ended, &mut finished) && room.settings.on_failure == OnFailure::Stop {
+                    break;
+                }
+            }
+            () = stop.cancelled() => break,
+        }
+    }
+    drop(events);
+    room.live.clear();
+    while let Some(ended) = room.tasks.join_next().await {
+        room.ended(ended, &mut finished);
+    }
+    if room.unrecorded > 0 {
+        tracing::warn!(room = %room.settings.room, units = room.unrecorded, "units came while their recording had failed");
+    }
+}
+
+struct Room {
+    settings: RoomSettings,
+    commands: mpsc::Sender<RoomCommand>,
+    room_sid: String,
+    keys: BTreeMap<TrackId, Key>,
+    live: BTreeMap<Key, Live>,
+    tasks: JoinSet<(Key, u64, RecordingSummary)>,
+    started: u64,
+    /// Units of tracks whose recording has failed.
+    unrecorded: u64,
+}
+
+impl Room {
+    async fn take(&mut self, event: RoomEvent) {
+        match event {
+            RoomEvent::Joined { room_sid, server } => {
+                tracing::info!(room = %self.settings.room, %server, "joined");
+                self.room_sid = room_sid;
+            }
+            RoomEvent::TrackAdded(track) => self.track_added(track).await,
+            RoomEvent::TrackMuted { id, muted } => {
+                if let Some(live) = self.live_of(&id) {
+                    if let Some(track) = live.tracks.get_mut(&id) {
+                        track.muted = muted;
+                    }
+                    live.tell(Input::TrackMuted(id, muted)).await;
+                }
+            }
+            RoomEvent::TrackRemoved { id, end } => {
+                tracing::info!(room = %self.settings.room, track = %id, ?end, "track ended");
+                self.track_removed(id).await;
+            }
+            RoomEvent::Media { id, unit } => {
+                let recorded = match self.live_of(&id) {
+                    Some(live) => live.tell(Input::Unit(id, unit)).await,
+                    None => false,
+                };
+                self.unrecorded += u64::from(!recorded);
+            }
+        }
+    }
+
+    async fn track_added(&mut self, track: Track) {
+        tracing::info!(
+            room = %self.settings.room,
+            participant = %track.participant.identity,
+            track = %track.id,
+            source = %track.source,
+            codec = %track.codec,
+            muted = track.muted,
+            "track added"
+        );
+        let key = Key::of(&track);
+        self.keys.insert(track.id.clone(), key.clone());
+        if let Some(live) = self.live.get_mut(&key) {
+            live.tracks.insert(track.id.clone(), track.clone());
+            live.tell(Input::TrackAdded(track)).await;
+            return;
+        }
+        let state = self.start(&key, &track);
+        let live = Live { tracks: BTreeMap::from([(track.id.clone(), track.clone())]), state };
+        live.tell(Input::TrackAdded(track)).await;
+        self.live.insert(key, live);
+    }
+
+    async fn track_removed(&mut self, id: TrackId) {
+        let Some(key) = self.keys.remove(&id) else { return };
+        let Some(live) = self.live.get_mut(&key) else { return };
+        live.tracks.remove(&id);
+        if live.tracks.is_empty() {
+            // Dropping its inbox seals the recording.
+            self.live.remove(&key);
+        } else {
+            live.tell(Input::TrackRemoved(id)).await;
+        }
+    }
+
+    fn live_of(&mut self, id: &TrackId) -> Option<&mut Live> {
+        self.live.get_mut(self.keys.get(id)?)
+    }
+
+    fn start(&mut self, key: &Key, track: &Track) -> State {
+        let setup = RecordingSetup {
+            root: self.settings.root.clone(),
+            room: self.settings.room.clone(),
+            room_sid: self.room_sid.clone(),
+            participant: track.participant.clone(),
+            source: track.source,
+            graph: self.settings.graph,
+            writer: self.settings.writer,
+        };
+        let (inbox, receiver) = mpsc::channel(INBOX);
+        let (sender, progress) = watch::channel(RecordingProgress::default());
+        let (key, commands) = (key.clone(), self.commands.clone());
+        self.started += 1;
+        let number = self.started;
+        self.tasks.spawn(async move {
+            (key, number, recording::run(setup, receiver, commands, sender).await)
+        });
+        State::Recording { number, inbox, progress }
+    }
+
+    /// Takes a recording that is over; true when it failed.
+    fn ended(
+        &mut self,
+        ended: Result<(Key, u64, RecordingSummary), tokio::task::JoinError>,
+        finished: &mut impl FnMut(RecordingSummary),
+    ) -> bool {
+        let (key, number, summary) = match ended {
+            Ok(ended) => ended,
+            Err(error) => {
+                tracing::error!(room = %self.settings.room, "a recording's task died, please report this: {error}");
+                return true;
+            }
+        };
+        if let Some(error) = &summary.error {
+            tracing::error!(room = %self.settings.room, participant = %summary.participant, "recording failed: {error}");
+        }
+        if let Some(live) = self.live.get_mut(&key)
+            && matches!(live.state, State::Recording { number: current, .. } if current == number)
+        {
+            live.state = State::Failed { retry_at: Instant::now() + RETRY };
+        }
+        let failed = summary.error.is_some();
+        finished(summary);
+        failed
+    }
+
+    fn retry(&mut self, now: Instant) {
+        let due: Vec<(Key, Vec<Track>)> = self
+            .live
+            .iter()
+            .filter(|(_, live)| matches!(live.state, State::Failed { retry_at } if retry_at <= now))
+            .map(|(key, live)| (key.clone(), live.tracks.values().cloned().collect()))
+            .collect();
+        for (key, tracks) in due {
+            let Some(first) = tracks.first() else { continue };
+            tracing::info!(room = %self.settings.room, participant = %first.participant.identity, "trying to record again");
+            let state = self.start(&key, first);
+            if let State::Recording { inbox, .. } = &state {
+                for track in tracks {
+                    // A new inbox has room for the few tracks of a recording.
+                    let _ = inbox.try_send(Input::TrackAdded(track));
+                }
+            }
+            if let Some(live) = self.live.get_mut(&key) {
+                live.state = state;
+            }
+        }
+    }
+
+    fn progress(&self) -> RoomProgress {
+        let recordings = self.live.values().filter_map(|live| {
+            let track = live.tracks.values().next()?;
+            let State::Recording { progress, .. } = &live.state else { return None };
+            let progress = progress.borrow().clone();
+            Some((track.participant.identity.clone(), track.source, progress))
+        });
+        RoomProgress { recordings: recordings.collect() }
+    }
+}
+
+impl Live {
+    /// False when the recording has failed and nobody listens.
+    async fn tell(&self, input: Input) -> bool {
+        match &self.state {
+            State::Recording { inbox, .. } => inbox.send(input).await.is_ok(),
+            State::Failed { .. } => false,
+        }
+    }
+}

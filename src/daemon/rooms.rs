@@ -1,0 +1,125 @@
+//! All rooms of a configuration, each joined again and again until told to stop.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::backoff::Backoff;
+use super::join;
+use super::room::{OnFailure, RoomProgress};
+use crate::config::{Config, ConfigError, Room};
+use crate::recorder::recording::one_line;
+use crate::recorder::summary::RecordingSummary;
+use crate::room::SelectionError;
+use crate::room::livekit::{LiveKitError, Remedy};
+
+/// The first wait after a stay in a room.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+
+/// The longest wait between two tries.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// The wait after a refusal: somebody has to change something first.
+const REFUSED_WAIT: Duration = Duration::from_secs(60);
+
+/// A stay this long counts as success: the next wait is short again.
+const GOOD_STAY: Duration = Duration::from_secs(30);
+
+/// A room of the configuration can't be recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum RoomsError {
+    /// Its server or credentials are missing.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Its selection can't be used.
+    #[error("room '{room}'")]
+    Selection {
+        /// The room.
+        room: String,
+        /// What is wrong.
+        #[source]
+        source: SelectionError,
+    },
+}
+
+/// Records all rooms of `config` until `stop` is cancelled; everything is sealed on return.
+///
+/// # Errors
+/// Before anything is joined, when a room can't be recorded as configured.
+pub async fn run(config: &Config, stop: &CancellationToken) -> Result<(), RoomsError> {
+    let rooms = config.require_rooms()?;
+    for room in rooms {
+        plan(config, room)?;
+    }
+    let mut tasks = JoinSet::new();
+    for room in rooms {
+        tasks.spawn(keep_recording(config.clone(), room.clone(), stop.clone()));
+    }
+    while let Some(ended) = tasks.join_next().await {
+        match ended {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!("{}", one_line(&error)),
+            Err(error) => tracing::error!("a room's task died, please report this: {error}"),
+        }
+    }
+    Ok(())
+}
+
+fn plan(config: &Config, room: &Room) -> Result<crate::room::livekit::Join, RoomsError> {
+    let connection = config.connection(room)?;
+    join::plan(&connection, config.selection(room))
+        .map_err(|source| RoomsError::Selection { room: room.name.clone(), source })
+}
+
+async fn keep_recording(config: Config, room: Room, stop: CancellationToken) -> Result<(), RoomsError> {
+    let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+    while !stop.is_cancelled() {
+        let joined = Instant::now();
+        // A plan is made anew for each stay: a token is minted and the selection starts empty.
+        let settings = join::room_settings(&config, &room.name, OnFailure::Retry);
+        let (progress, _) = watch::channel(RoomProgress::default());
+        let end = join::record(plan(&config, &room)?, settings, stop.clone(), progress, tell).await;
+        if stop.is_cancelled() {
+            break;
+        }
+        if joined.elapsed() >= GOOD_STAY {
+            backoff.reset();
+        }
+        let step = backoff.next(fastrand::f64());
+        let wait = match &end {
+            Err(error) if error.remedy() == Remedy::Configure => step.max(REFUSED_WAIT),
+            _ => step,
+        };
+        say(&room.name, &end, wait);
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+    Ok(())
+}
+
+fn say(room: &str, end: &Result<crate::room::RoomEnd, LiveKitError>, wait: Duration) {
+    let seconds = wait.as_secs_f64();
+    match end {
+        Ok(end) => tracing::info!(room, "{}; waiting for it again in {seconds:.1} s", end.as_str()),
+        Err(error) => tracing::warn!(room, "{}; trying again in {seconds:.1} s", one_line(error)),
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "given away for good")]
+fn tell(summary: RecordingSummary) {
+    let folder = summary.dir.as_ref().map_or_else(|| "-".to_owned(), |dir| dir.display().to_string());
+    tracing::info!(
+        participant = %summary.participant,
+        source = %summary.source,
+        folder,
+        seconds = summary.duration_s,
+        bytes = summary.bytes,
+        pictures = summary.frames.video.written,
+        dropped = summary.frames.video.dropped.total() + summary.frames.audio.dropped.total(),
+        "recording sealed"
+    );
+}

@@ -1,0 +1,147 @@
+//! A segment while it is recorded: its graph, and the counts that only we can make.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::recording::RecordingError;
+use super::tally::Tally;
+use super::{
+    FileCodec, SegmentIndex, SegmentInput, SegmentLayout, TrackRecord, WriterHandle,
+};
+use crate::media::{
+    Admission, AudioOut, DropReason, Ending, Graph, GraphSettings, Layout, MediaError, Output,
+    OutputClosed,
+};
+use crate::room::{AccessUnit, Kind, Track};
+
+/// The running segment.
+pub struct SegmentRun {
+    index: SegmentIndex,
+    layout: Layout,
+    graph: Graph,
+    ending: watch::Receiver<Ending>,
+    tally: Tally,
+}
+
+/// A segment whose graph has ended.
+#[derive(Debug)]
+pub struct ClosedSegment {
+    /// Which one.
+    pub index: SegmentIndex,
+    /// What became of its units.
+    pub tally: Tally,
+    /// Why it is shorter than it should be.
+    pub error: Option<MediaError>,
+}
+
+impl Output for SegmentInput {
+    fn write(&mut self, packets: &[u8]) -> Result<(), OutputClosed> {
+        Self::write(self, packets).map_err(|_| OutputClosed)
+    }
+}
+
+impl SegmentRun {
+    /// Opens the next segment of `writer` and starts its graph.
+    ///
+    /// # Errors
+    /// When the writer takes no more segments, or the graph can't be built.
+    pub async fn start(
+        writer: &mut WriterHandle,
+        layout: Layout,
+        tracks: &[Track],
+        starts_at: Duration,
+        discontinuity: bool,
+        settings: &GraphSettings,
+    ) -> Result<Self, RecordingError> {
+        let tracks = records(tracks, layout, settings);
+        let input = writer.open_segment(SegmentLayout { tracks, starts_at, discontinuity })?;
+        let index = input.index();
+        let settings = *settings;
+        let started = tokio::task::spawn_blocking(move || {
+            Graph::start(layout, &settings, starts_at, Box::new(input))
+        });
+        match started.await.map_err(RecordingError::Thread)? {
+            Ok(graph) => Ok(Self { index, layout, ending: graph.ending(), graph, tally: Tally::default() }),
+            Err(error) => {
+                writer.close_segment(index, Tally::default().segment_counts());
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Its number.
+    pub const fn index(&self) -> SegmentIndex {
+        self.index
+    }
+
+    /// What it holds.
+    pub const fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// Where units are counted that arrive for it.
+    pub const fn entrance(&mut self) -> &mut Tally {
+        &mut self.tally
+    }
+
+    /// What became of its units so far.
+    pub fn tally(&self) -> Tally {
+        let mut tally = self.tally.clone();
+        tally.graph(&self.graph.counts());
+        tally
+    }
+
+    /// Offers a unit captured at `at` since the recording's start; the graph counts it when it
+    /// has no place for it.
+    pub fn push(&mut self, kind: Kind, at: Duration, unit: &AccessUnit) -> Option<DropReason> {
+        match self.graph.push(kind, at, unit) {
+            Admission::Accepted | Admission::Silent => None,
+            Admission::Dropped(reason) => Some(reason),
+        }
+    }
+
+    /// Everything captured before `to` has been pushed.
+    pub fn advance(&mut self, to: Duration) {
+        self.graph.advance(to);
+    }
+
+    /// Waits until the graph is over by itself.
+    pub async fn ending(&mut self) -> Ending {
+        let over = self.ending.wait_for(|ending| !matches!(ending, Ending::Running));
+        match over.await {
+            Ok(ending) => ending.clone(),
+            // The graph's threads are gone without a word.
+            Err(_) => Ending::Failed(MediaError::UnexpectedEnd),
+        }
+    }
+
+    /// Ends the tracks at `end` and waits until everything has reached the writer.
+    pub async fn finish(self, end: Duration, deadline: Duration) -> ClosedSegment {
+        let Self { index, graph, mut tally, .. } = self;
+        let finished = graph.finish(end, deadline).await;
+        tally.graph(&finished.counts);
+        ClosedSegment { index, tally, error: finished.result.err() }
+    }
+}
+
+/// The tracks that a segment of `layout` holds, as they stand in the file.
+fn records(tracks: &[Track], layout: Layout, settings: &GraphSettings) -> Vec<TrackRecord> {
+    let audio = match settings.audio {
+        AudioOut::Aac { .. } => FileCodec::Aac,
+        AudioOut::Opus => FileCodec::Opus,
+    };
+    tracks
+        .iter()
+        .filter(|track| match track.source.kind() {
+            Kind::Video => layout.video == Some(track.codec),
+            Kind::Audio => layout.audio.is_some(),
+        })
+        .map(|track| TrackRecord {
+            id: track.id.clone(),
+            source: track.source,
+            codec_in: track.codec,
+            codec_out: if track.source.kind() == Kind::Video { FileCodec::H264 } else { audio },
+        })
+        .collect()
+}

@@ -1,0 +1,92 @@
+//! What a recording says of itself while it runs and when it is over.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::messages::Progress;
+use super::recording::{RecordingError, RecordingSetup, Sealed};
+use super::tally::{KindTally, Tally};
+use crate::room::Source;
+
+/// A running recording.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RecordingProgress {
+    /// What reached the disk.
+    pub disk: Progress,
+    /// Media recorded so far.
+    pub length: Duration,
+    /// What became of its units.
+    pub tally: Tally,
+}
+
+/// A recording that is over.
+#[derive(Debug, Serialize)]
+pub struct RecordingSummary {
+    /// Its folder; none when nothing could be recorded.
+    pub dir: Option<PathBuf>,
+    /// The participant's identity.
+    pub participant: String,
+    /// Camera or screen share.
+    pub source: Source,
+    /// Its sealed files, in order.
+    pub segments: Vec<String>,
+    /// How long they play, in seconds.
+    pub duration_s: f64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// What became of the units.
+    pub frames: FramesSummary,
+    /// Why it is not whole, on one line.
+    pub error: Option<String>,
+    /// The same, for exit codes.
+    #[serde(skip)]
+    pub cause: Option<RecordingError>,
+}
+
+/// Units by kind.
+#[derive(Debug, Serialize)]
+pub struct FramesSummary {
+    /// Pictures.
+    pub video: KindTally,
+    /// Packets of sound.
+    pub audio: KindTally,
+}
+
+impl RecordingSummary {
+    pub(super) fn new(
+        setup: &RecordingSetup,
+        sealed: Option<Sealed>,
+        tally: Tally,
+        error: Option<RecordingError>,
+    ) -> Self {
+        let mut summary = Self {
+            dir: None,
+            participant: setup.participant.identity.clone(),
+            source: setup.source,
+            segments: Vec::new(),
+            duration_s: 0.0,
+            bytes: 0,
+            frames: FramesSummary { video: tally.video, audio: tally.audio },
+            error: None,
+            cause: error,
+        };
+        if let Some((folder, outcome)) = sealed {
+            summary.dir = Some(folder);
+            match outcome {
+                Ok(outcome) => {
+                    let whole = outcome.manifest.segments.iter().filter(|segment| !segment.damaged);
+                    summary.segments = whole.map(|segment| segment.file.clone()).collect();
+                    summary.duration_s = outcome.manifest.totals.duration.as_secs_f64();
+                    summary.bytes = outcome.manifest.totals.bytes;
+                    let index = outcome.index.err().map(RecordingError::from);
+                    summary.cause = summary.cause.or(index);
+                }
+                Err(error) => summary.cause = summary.cause.or(Some(error)),
+            }
+        }
+        summary.error = summary.cause.as_ref().map(|error| super::recording::one_line(error));
+        summary
+    }
+}
