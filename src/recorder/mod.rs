@@ -8,12 +8,12 @@
 //! ```
 //!
 //! - [`names`]: folders and files, from names that strangers chose.
-//! - [`handover`]: the bounded queue into the writer's thread.
-//! - [`segment`]: when to write, sync and seal; pure.
-//! - [`writer`]: the thread that does it; [`disk`] is all it asks of a file system.
+//! - `handover`: the bounded queue into the writer's thread.
+//! - `segment`: when to write, sync and seal; pure.
+//! - `writer`: the thread that does it; `disk` is all it asks of a file system.
 //! - [`handle`]: what the recording task holds; [`messages`]: what is said both ways.
 //! - [`manifest`], [`playlist`]: what a recording holds, for programs and for players.
-//! - [`pts_scan`]: counts a segment's packets on their way.
+//! - `pts_scan`: counts a segment's packets on their way.
 //! - [`drops`]: why a unit is not in the file.
 //!
 //! Nothing is renamed before it is synced, so a file with its final name is complete.
@@ -28,8 +28,8 @@ pub mod manifest;
 pub mod messages;
 pub mod names;
 pub mod playlist;
-pub mod pts_scan;
-pub mod segment;
+mod pts_scan;
+mod segment;
 mod segment_file;
 #[cfg(test)]
 mod test_disk;
