@@ -10,12 +10,12 @@
 //! - [`recording`]: the task that drives a recording; its [`cut`] decides what goes where, its
 //!   [`pace`] tells silence from lateness; pure.
 //! - [`names`]: folders and files, from names that strangers chose.
-//! - [`handover`]: the bounded queue into the writer's thread.
-//! - [`segment`]: when to write, sync and seal; pure.
-//! - [`writer`]: the thread that does it; [`disk`] is all it asks of a file system.
+//! - `handover`: the bounded queue into the writer's thread.
+//! - `segment`: when to write, sync and seal; pure.
+//! - `writer`: the thread that does it; `disk` is all it asks of a file system.
 //! - [`handle`]: what the recording task holds; [`messages`]: what is said both ways.
 //! - [`manifest`], [`playlist`]: what a recording holds, for programs and for players.
-//! - [`pts_scan`]: counts a segment's packets on their way.
+//! - `pts_scan`: counts a segment's packets on their way.
 //! - [`drops`]: why a unit is not in the file.
 //!
 //! Nothing is renamed before it is synced, so a file with its final name is complete.

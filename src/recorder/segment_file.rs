@@ -194,14 +194,21 @@ impl<F: Send> SegmentFile<F> {
         disk.sync_dir(&self.folder)
             .map_err(|error| RecorderError::from_io("fsync", &self.folder, error))?;
         self.segment.sealed();
-        if self.segment.rest_bytes() > 0 {
+        self.warn_of_a_bad_stream();
+        Ok(())
+    }
+
+    /// Neither happens with a muxer that works; `reeld verify` finds the places.
+    fn warn_of_a_bad_stream(&self) {
+        let (rest, bad_sync) = (self.segment.rest_bytes(), self.scan.result().bad_sync);
+        if rest > 0 || bad_sync > 0 {
             tracing::warn!(
                 SEGMENT = %self.index,
-                bytes = self.segment.rest_bytes(),
-                "the muxer left half a packet, which is not in the file"
+                rest,
+                bad_sync,
+                "the muxer left out bytes: half a packet at the end, or packets without 0x47"
             );
         }
-        Ok(())
     }
 
     /// What the manifest says about the segment, as it stands. `start` is that of the recording.

@@ -17,12 +17,15 @@ pub struct TestDisk {
 /// Every call on media files, in order: "create 00000.recording.ts", "write 188" …
 pub type Log = Arc<Mutex<Vec<String>>>;
 
-/// The first call whose line in the log starts with `call` fails with `errno`.
+/// The first call whose line in the log starts with `call` fails with `errno`; [`PANIC`] takes
+/// the thread with it.
 #[derive(Clone, Copy)]
 pub struct Fault {
     pub call: &'static str,
     pub errno: i32,
 }
+
+pub const PANIC: i32 = -1;
 
 impl TestDisk {
     pub fn new(fail: Option<Fault>) -> (Self, Log) {
@@ -39,6 +42,7 @@ impl TestDisk {
         let fault = self.fail.take_if(|fault| line.starts_with(fault.call));
         self.log.lock().unwrap().push(line);
         match fault {
+            Some(fault) if fault.errno == PANIC => panic!("asked for by the test"),
             Some(fault) => Err(io::Error::from_raw_os_error(fault.errno)),
             None => Ok(()),
         }

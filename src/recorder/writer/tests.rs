@@ -15,7 +15,7 @@ use crate::recorder::manifest::{FileCodec, Manifest, RecordingState, TrackRecord
 use crate::recorder::messages::*;
 use crate::recorder::names::{SegmentIndex, to_hex};
 use crate::recorder::pts_scan::{Frames, PACKET};
-use crate::recorder::test_disk::{Fault, Log, TestDisk};
+use crate::recorder::test_disk::{Fault, Log, PANIC, TestDisk};
 use crate::recorder::test_stream::{AUDIO, VIDEO, pat, pes};
 use crate::recorder::{DropReason, Drops};
 use crate::room::{Codec, Participant, Source, TrackId};
@@ -394,4 +394,23 @@ async fn dropping_the_handle_seals_what_is_open() {
         }
     }
     panic!("the writer ended without saying so");
+}
+
+#[tokio::test]
+async fn a_writer_that_dies_frees_its_sender_and_says_so_at_the_end() {
+    let fail = Fault {
+        call: "write 00000",
+        errno: PANIC,
+    };
+    let mut recording = Recording::start(Some(fail));
+    let mut input = recording.open(0);
+    let sending = tokio::task::spawn_blocking(move || {
+        // More than the hand-over holds: without a writer the sender would wait for ever.
+        (0..1_000).try_for_each(|second| input.write(&media(second)))
+    });
+    let sent = tokio::time::timeout(LONG, sending).await.unwrap().unwrap();
+    assert_eq!(sent, Err(Closed));
+    let end = tokio::time::timeout(LONG, recording.handle.finish()).await;
+    let error = end.unwrap().unwrap_err();
+    assert!(matches!(error, RecorderError::Ended { .. }), "{error}");
 }
