@@ -265,6 +265,33 @@ fn a_muted_microphone_is_silence_and_sound_stays_in_step() {
 }
 
 #[test]
+fn a_muted_camera_is_a_gap_and_nothing_else() {
+    let scene = Scene::set();
+    let mut reeld = scene.record(&[]);
+    let options = [
+        "--size",
+        "640x360",
+        "--mute-video",
+        "5.5:9.5",
+        "--secs",
+        "16",
+    ];
+    let publisher = scene.publish("hidden", &options);
+    let report = publisher.finish(Duration::from_secs(40));
+    reeld.await_sealed("hidden");
+    let summary = reeld.stop().summary();
+
+    // The server sends a second of tiny pictures of its own when a camera is muted.
+    let take = scene.take(&summary, "hidden");
+    let film = take.film(&report);
+    film.assert_whole(0.7);
+    film.assert_ends(f64::from(report.frames.unwrap()));
+    let gap = f64::from(film.counters.longest_gap) / f64::from(report.fps);
+    assert!((3.5..5.0).contains(&gap), "{gap} s without pictures");
+    film.assert_in_step_with(&take.sound(), &report);
+}
+
+#[test]
 fn garbage_on_the_media_port_changes_nothing() {
     let scene = Scene::set();
     let mut reeld = scene.record(&[]);
