@@ -281,7 +281,6 @@ fn a_muted_camera_is_a_gap_and_nothing_else() {
     reeld.await_sealed("hidden");
     let summary = reeld.stop().summary();
 
-    // The server sends a second of tiny pictures of its own when a camera is muted.
     let take = scene.take(&summary, "hidden");
     let film = take.film(&report);
     film.assert_whole(0.7);
