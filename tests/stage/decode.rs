@@ -11,8 +11,10 @@ use serde::Deserialize;
 use super::analysis::{self, BeepFinder, Picture, SAMPLE_RATE};
 
 /// The part of each picture, scaled to 1280x720, that is looked at: from the counter's rows
-/// down to rows that only the flash changes.
-const PART: &str = "showinfo,scale=1280:720,format=yuv420p,extractplanes=y,crop=640:500:0:28";
+/// down to rows that only the flash changes. Behind showinfo the stamps are of no use any more;
+/// a second for each keeps them apart in whatever time base ffmpeg chooses for its output.
+const PART: &str =
+    "showinfo,scale=1280:720,format=yuv420p,extractplanes=y,crop=640:500:0:28,setpts=N/TB";
 const PART_WIDTH: usize = 640;
 const PART_ROWS: usize = 500;
 /// Rows averaged at the top (counter) and at the bottom (flash) of the part.

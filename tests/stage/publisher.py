@@ -47,7 +47,8 @@ def arguments():
     parser.add_argument("--busy", action="store_true", help="a picture that needs the bitrate")
     parser.add_argument("--no-video", action="store_true")
     parser.add_argument("--no-audio", action="store_true")
-    parser.add_argument("--mute-audio", metavar="FROM:TO", help="seconds of t0")
+    parser.add_argument("--mute-audio", metavar="FROM:TO", help="in seconds since t0")
+    parser.add_argument("--mute-video", metavar="FROM:TO", help="in seconds since t0")
     options = parser.parse_args()
     options.width, options.height = (int(side) for side in options.size.split("x"))
     if options.no_video and options.no_audio:
@@ -177,14 +178,13 @@ async def mute(track, t0, span):
 
 
 async def publish(room, options):
-    """Publishes what is asked for; gives the sources, None where there is none."""
-    video = audio = microphone = None
+    """Publishes what is asked for; gives sources and tracks, None where there is none."""
+    video = audio = camera = microphone = None
     if not options.no_video:
-        # The card is drawn while nothing else is under way: its first use is slow.
         video = rtc.VideoSource(options.width, options.height)
-        track = rtc.LocalVideoTrack.create_video_track("picture", video)
+        camera = rtc.LocalVideoTrack.create_video_track("picture", video)
         await room.local_participant.publish_track(
-            track,
+            camera,
             rtc.TrackPublishOptions(
                 source=rtc.TrackSource.SOURCE_SCREENSHARE
                 if options.screen
@@ -208,7 +208,7 @@ async def publish(room, options):
                 else rtc.TrackSource.SOURCE_MICROPHONE
             ),
         )
-    return video, audio, microphone
+    return video, audio, camera, microphone
 
 
 async def main():
@@ -218,12 +218,12 @@ async def main():
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     card = Card(options.width, options.height, options.fps, options.busy)
-    card.draw(1)
+    card.draw(1)  # the first use of numpy is slow
 
     room = rtc.Room()
     room.on("disconnected", lambda *_: stop.set())
     await room.connect(options.url, os.environ["LIVEKIT_TOKEN"])
-    video, audio, microphone = await publish(room, options)
+    video, audio, camera, microphone = await publish(room, options)
     say("published")
 
     lateness = Lateness((video is not None) + (audio is not None))
@@ -232,6 +232,8 @@ async def main():
     senders = []
     if video is not None:
         senders.append(send_video(video, card, t0, options, lateness))
+        if options.mute_video:
+            senders.append(mute(camera, t0, options.mute_video))
     if audio is not None:
         senders.append(send_audio(audio, t0, options, lateness))
         if options.mute_audio:
