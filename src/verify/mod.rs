@@ -61,11 +61,12 @@ pub enum VerifyError {
         path: PathBuf,
     },
     /// It is there but cannot be read.
-    #[error("{}: cannot be read ({source}); check its permissions and the disk", path.display())]
+    #[error("{}: cannot be read; check its permissions and the disk", path.display())]
     Unreadable {
         /// The file or directory.
         path: PathBuf,
         /// Why.
+        #[source]
         source: io::Error,
     },
     /// A directory without recordings.
@@ -75,7 +76,7 @@ pub enum VerifyError {
         path: PathBuf,
     },
     /// The report could not be written.
-    #[error("the report cannot be written ({source}); check where the output goes")]
+    #[error("the report cannot be written; check where the output goes")]
     Output {
         /// Why.
         #[source]
@@ -106,6 +107,7 @@ pub enum Format {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FileReport {
     /// As it was given or found.
+    #[serde(serialize_with = "render::path")]
     pub path: PathBuf,
     /// Whether there are no problems.
     pub sound: bool,

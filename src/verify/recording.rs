@@ -93,6 +93,7 @@ impl fmt::Display for RecordingProblem {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RecordingReport {
     /// The directory.
+    #[serde(serialize_with = "super::render::path")]
     pub path: PathBuf,
     /// Whether there are no problems here; the segments have reports of their own.
     pub sound: bool,

@@ -2,6 +2,9 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::path::Path;
+
+use serde::Serializer;
 
 use super::{FileReport, Findings, Format, RecordingReport, Report, StreamReport, Verdict};
 
@@ -53,6 +56,11 @@ impl<'a, W: Write> Printer<'a, W> {
         }
         self.out.flush()
     }
+}
+
+/// A path as text: one that is not UTF-8 must not cost the report.
+pub(super) fn path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
 }
 
 fn word(sound: bool) -> &'static str {
@@ -280,6 +288,12 @@ bad.ts: unsound
         assert!(matches!(verdict.errors[..], [VerifyError::NotFound { .. }]));
         assert_eq!((verdict.files, verdict.exit_code()), (1, 2));
         assert!(text.contains("good.ts"));
+        let odd = files();
+        let name = std::os::unix::ffi::OsStrExt::from_bytes(b"\xff.ts");
+        let name: &std::ffi::OsStr = name;
+        std::fs::rename(odd.path().join("good.ts"), odd.path().join(name)).unwrap();
+        let (verdict, _) = run_in(&odd, &["."], Format::Json);
+        assert_eq!((verdict.files, verdict.errors.len()), (2, 0));
         let (verdict, text) = run_in(&files(), &["no.ts"], Format::Json);
         assert_eq!((verdict.exit_code(), text.as_str()), (2, "[]\n"));
         assert_eq!(
