@@ -364,7 +364,7 @@ fn hostile_identities_stay_under_the_root() {
 
     let mut recorded = Vec::new();
     for recording in &summary.recordings {
-        let place = output.join(&recording.dir);
+        let place = recording.place(&output);
         assert!(place.starts_with(&output), "{}", place.display());
         assert_eq!(reeld::sealed(&place).len(), 1, "{}", place.display());
         let manifest = reeld::manifest(&place);

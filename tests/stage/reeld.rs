@@ -38,7 +38,8 @@ pub struct Summary {
 /// One recording of the summary.
 #[derive(Debug, Deserialize)]
 pub struct Recording {
-    pub dir: PathBuf,
+    /// Nothing when it ended before there was anything to write.
+    pub dir: Option<PathBuf>,
     pub participant: String,
     pub source: String,
     pub duration_s: f64,
@@ -156,6 +157,14 @@ impl Reeld {
     /// Waits until it ends by itself.
     pub fn finish(self, limit: Duration) -> Outcome {
         outcome(self.process, limit)
+    }
+}
+
+impl Recording {
+    /// Its directory, whether the summary gives it from `root` or from the top.
+    pub fn place(&self, root: &Path) -> PathBuf {
+        let dir = self.dir.as_ref().expect("a recording with files");
+        root.join(dir)
     }
 }
 

@@ -69,7 +69,7 @@ pub struct Take {
 
 impl Take {
     fn open(root: &Path, recording: &Recording) -> Self {
-        let dir = root.join(&recording.dir);
+        let dir = recording.place(root);
         assert!(dir.starts_with(root), "{} is under the root", dir.display());
         let files = reeld::transport_streams(&dir);
         // A second one only where the sound came so late that the first had begun without.
