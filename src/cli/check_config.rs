@@ -24,6 +24,10 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         eprintln!("reeld: warning: {warning}");
     }
     let rooms = loaded.config.rooms.len();
-    println!("{}: right, {rooms} room{}", args.file.display(), if rooms == 1 { "" } else { "s" });
+    println!(
+        "{}: right, {rooms} room{}",
+        args.file.display(),
+        if rooms == 1 { "" } else { "s" }
+    );
     Ok(Exit::Done)
 }

@@ -59,7 +59,10 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         let shown = tokio::spawn(progress::show(style, watched));
         let settings = join::room_settings(&config, ROOM, OnFailure::Stop);
         let mut report = Report::new(ROOM);
-        room::follow(settings, events, commands, stop, progress, |summary| report.add(summary)).await;
+        room::follow(settings, events, commands, stop, progress, |summary| {
+            report.add(summary)
+        })
+        .await;
         shown.await?;
         let end = source.await?;
         report.print(args.json)?;
@@ -68,6 +71,12 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
             return Err(cause.into());
         }
         end?;
-        if recorded { Ok(Exit::Done) } else { Err(Failure::Nothing { room: ROOM.to_owned() }) }
+        if recorded {
+            Ok(Exit::Done)
+        } else {
+            Err(Failure::Nothing {
+                room: ROOM.to_owned(),
+            })
+        }
     })
 }

@@ -30,7 +30,11 @@ impl Style {
     /// A live line for a person at a terminal.
     #[must_use]
     pub const fn choose(terminal: bool, json: bool) -> Self {
-        if terminal && !json { Self::Live } else { Self::Lines }
+        if terminal && !json {
+            Self::Live
+        } else {
+            Self::Lines
+        }
     }
 
     /// Log lines would tear a live line, so with one only warnings are logged unless more was
@@ -58,8 +62,15 @@ pub async fn show(style: Style, mut progress: watch::Receiver<RoomProgress>) {
         let now = Instant::now();
         let (recordings, line) = {
             let room = progress.borrow_and_update();
-            let bytes = room.recordings.iter().map(|(_, _, one)| one.disk.written).sum();
-            (room.recordings.len(), describe(&room, rate.take(bytes, now)))
+            let bytes = room
+                .recordings
+                .iter()
+                .map(|(_, _, one)| one.disk.written)
+                .sum();
+            (
+                room.recordings.len(),
+                describe(&room, rate.take(bytes, now)),
+            )
         };
         bar.set_prefix(clock(start.elapsed()));
         bar.set_message(line.clone());
@@ -115,13 +126,21 @@ pub fn drops_text(drops: &Drops) -> String {
     if drops.total() == 0 {
         return String::new();
     }
-    let reasons: Vec<String> = drops.iter().map(|(reason, units)| format!("{units} {reason}")).collect();
+    let reasons: Vec<String> = drops
+        .iter()
+        .map(|(reason, units)| format!("{units} {reason}"))
+        .collect();
     format!("  dropped {}", reasons.join(", "))
 }
 
 fn clock(elapsed: Duration) -> String {
     let seconds = elapsed.as_secs();
-    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+    format!(
+        "{:02}:{:02}:{:02}",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
 }
 
 /// Bits a second over the last moments.
@@ -157,15 +176,23 @@ mod tests {
         one.disk.written = 3 << 20;
         one.tally.video.written = 360;
         one.tally.video.dropped.add(DropReason::Backpressure, 2);
-        let room = RoomProgress { recordings: vec![("ann".to_owned(), Source::Camera, one)] };
+        let room = RoomProgress {
+            recordings: vec![("ann".to_owned(), Source::Camera, one)],
+        };
         let line = describe(&room, 2_150_000);
-        assert_eq!(line, "3.00 MiB  2.1 Mb/s  360 pictures  dropped 2 backpressure");
+        assert_eq!(
+            line,
+            "3.00 MiB  2.1 Mb/s  360 pictures  dropped 2 backpressure"
+        );
         assert!(line.len() < 66);
     }
 
     #[test]
     fn an_empty_room_says_what_is_waited_for() {
-        assert_eq!(describe(&RoomProgress::default(), 0), "waiting for somebody to publish");
+        assert_eq!(
+            describe(&RoomProgress::default(), 0),
+            "waiting for somebody to publish"
+        );
     }
 
     #[test]

@@ -65,7 +65,10 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         let shown = tokio::spawn(progress::show(style, watched));
         let settings = join::room_settings(&config, &room.name, OnFailure::Stop);
         let mut report = Report::new(&room.name);
-        let end = join::record(plan, settings, stop, progress, |summary| report.add(summary)).await;
+        let end = join::record(plan, settings, stop, progress, |summary| {
+            report.add(summary)
+        })
+        .await;
         shown.await?;
         conclude(report, args.json, end)
     })
@@ -99,21 +102,31 @@ fn configure(args: &Args) -> Result<(Config, Room), Failure> {
         flags.set("--url", "livekit.url", url.as_str());
     }
     if !args.participant.is_empty() {
-        flags.set("--participant", "select.participants", args.participant.clone());
+        flags.set(
+            "--participant",
+            "select.participants",
+            args.participant.clone(),
+        );
     }
     flags.set("--output", "output", args.output.to_string_lossy().as_ref());
     let mut room = toml::Table::new();
     room.insert("name".to_owned(), args.room.as_str().into());
     flags.set("--room", "room", vec![toml::Value::Table(room)]);
     let config = config::load(None, std::env::vars_os(), flags)?.config;
-    let room = config.require_rooms()?.first().cloned().ok_or(config::ConfigError::NoRooms)?;
+    let room = config
+        .require_rooms()?
+        .first()
+        .cloned()
+        .ok_or(config::ConfigError::NoRooms)?;
     Ok((config, room))
 }
 
 /// Cancels `stop` on signals and when `duration` is over.
 pub(super) fn listen(stop: &CancellationToken, duration: Option<Duration>) -> Result<(), Failure> {
-    signals::stop_on_signals(stop.clone())
-        .map_err(|source| Failure::System { doing: "listening for signals", source })?;
+    signals::stop_on_signals(stop.clone()).map_err(|source| Failure::System {
+        doing: "listening for signals",
+        source,
+    })?;
     if let Some(duration) = duration {
         let stop = stop.clone();
         tokio::spawn(async move {
@@ -130,5 +143,8 @@ pub(super) fn runtime() -> Result<Runtime, Failure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|source| Failure::System { doing: "starting the runtime", source })
+        .map_err(|source| Failure::System {
+            doing: "starting the runtime",
+            source,
+        })
 }

@@ -26,7 +26,11 @@ impl Report {
     /// Nothing yet.
     #[must_use]
     pub fn new(room: &str) -> Self {
-        Self { room: room.to_owned(), recordings: Vec::new(), unlisted: 0 }
+        Self {
+            room: room.to_owned(),
+            recordings: Vec::new(),
+            unlisted: 0,
+        }
     }
 
     /// The room's name.
@@ -69,11 +73,18 @@ impl Report {
     pub fn print(&self, json: bool) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
         let printed = if json {
-            serde_json::to_writer(&mut out, self).map_err(io::Error::from).and_then(|()| writeln!(out))
+            serde_json::to_writer(&mut out, self)
+                .map_err(io::Error::from)
+                .and_then(|()| writeln!(out))
         } else {
-            self.recordings.iter().try_for_each(|one| writeln!(out, "{}", describe(one)))
+            self.recordings
+                .iter()
+                .try_for_each(|one| writeln!(out, "{}", describe(one)))
         };
-        printed.map_err(|source| Failure::System { doing: "writing the summary", source })
+        printed.map_err(|source| Failure::System {
+            doing: "writing the summary",
+            source,
+        })
     }
 }
 
@@ -81,7 +92,10 @@ fn describe(one: &RecordingSummary) -> String {
     let (video, audio) = (&one.frames.video, &one.frames.audio);
     let mut drops = video.dropped.clone();
     drops.merge(&audio.dropped);
-    let folder = one.dir.as_ref().map_or_else(|| "(no file)".to_owned(), |dir| dir.display().to_string());
+    let folder = one
+        .dir
+        .as_ref()
+        .map_or_else(|| "(no file)".to_owned(), |dir| dir.display().to_string());
     let files = match one.segments.len() {
         1 => "1 segment".to_owned(),
         many => format!("{many} segments"),

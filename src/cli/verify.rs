@@ -24,7 +24,11 @@ pub struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
-    let format = if args.json { Format::Json } else { Format::Human };
+    let format = if args.json {
+        Format::Json
+    } else {
+        Format::Human
+    };
     let mut verdict = verify::run(&args.paths, format, &mut io::stdout().lock())?;
     if !verdict.errors.is_empty() {
         let last = verdict.errors.pop();
@@ -35,5 +39,9 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
             return Err(error.into());
         }
     }
-    Ok(if verdict.unsound == 0 { Exit::Done } else { Exit::Failed })
+    Ok(if verdict.unsound == 0 {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
 }

@@ -50,10 +50,16 @@ pub async fn record(
 ///
 /// # Errors
 /// When the selection can't be used.
-pub fn plan(connection: &Connection<'_>, select: &config::Selection) -> Result<Join, SelectionError> {
+pub fn plan(
+    connection: &Connection<'_>,
+    select: &config::Selection,
+) -> Result<Join, SelectionError> {
     let credentials = match connection.credentials {
         config::Credentials::Token(token) => Credentials::Token(token.expose().to_owned()),
-        config::Credentials::Key { api_key, api_secret } => Credentials::Key {
+        config::Credentials::Key {
+            api_key,
+            api_secret,
+        } => Credentials::Key {
             key: api_key.expose().to_owned(),
             secret: api_secret.expose().to_owned(),
             identity: connection.identity.to_owned(),
@@ -63,7 +69,11 @@ pub fn plan(connection: &Connection<'_>, select: &config::Selection) -> Result<J
         url: connection.url.to_owned(),
         room: connection.room.to_owned(),
         credentials,
-        selection: Selection::new(&select.participants, &select.sources, select.max_participants)?,
+        selection: Selection::new(
+            &select.participants,
+            &select.sources,
+            select.max_participants,
+        )?,
     })
 }
 
@@ -71,7 +81,9 @@ pub fn plan(connection: &Connection<'_>, select: &config::Selection) -> Result<J
 #[must_use]
 pub fn room_settings(config: &Config, room: &str, on_failure: OnFailure) -> RoomSettings {
     let audio = match config.audio.codec {
-        config::AudioCodec::Aac => AudioOut::Aac { bitrate: config.audio.bitrate.bits_per_second() },
+        config::AudioCodec::Aac => AudioOut::Aac {
+            bitrate: config.audio.bitrate.bits_per_second(),
+        },
         config::AudioCodec::Opus => AudioOut::Opus,
     };
     RoomSettings {

@@ -64,7 +64,10 @@ struct Key {
 impl Key {
     fn of(track: &Track) -> Self {
         let screen = matches!(track.source, Source::ScreenShare | Source::ScreenShareAudio);
-        Self { participant: track.participant.sid.clone(), screen }
+        Self {
+            participant: track.participant.sid.clone(),
+            screen,
+        }
     }
 }
 
@@ -74,8 +77,14 @@ struct Live {
 }
 
 enum State {
-    Recording { number: u64, inbox: mpsc::Sender<Input>, progress: watch::Receiver<RecordingProgress> },
-    Failed { retry_at: Instant },
+    Recording {
+        number: u64,
+        inbox: mpsc::Sender<Input>,
+        progress: watch::Receiver<RecordingProgress>,
+    },
+    Failed {
+        retry_at: Instant,
+    },
 }
 
 /// Records the room whose events these are, until they end or `stop` is cancelled. Everything
@@ -191,14 +200,21 @@ impl Room {
             return;
         }
         let state = self.start(&key, &track);
-        let live = Live { tracks: BTreeMap::from([(track.id.clone(), track.clone())]), state };
+        let live = Live {
+            tracks: BTreeMap::from([(track.id.clone(), track.clone())]),
+            state,
+        };
         live.tell(Input::TrackAdded(track)).await;
         self.live.insert(key, live);
     }
 
     async fn track_removed(&mut self, id: TrackId) {
-        let Some(key) = self.keys.remove(&id) else { return };
-        let Some(live) = self.live.get_mut(&key) else { return };
+        let Some(key) = self.keys.remove(&id) else {
+            return;
+        };
+        let Some(live) = self.live.get_mut(&key) else {
+            return;
+        };
         live.tracks.remove(&id);
         if live.tracks.is_empty() {
             // Dropping its inbox seals the recording.
@@ -228,9 +244,17 @@ impl Room {
         self.started += 1;
         let number = self.started;
         self.tasks.spawn(async move {
-            (key, number, recording::run(setup, receiver, commands, sender).await)
+            (
+                key,
+                number,
+                recording::run(setup, receiver, commands, sender).await,
+            )
         });
-        State::Recording { number, inbox, progress }
+        State::Recording {
+            number,
+            inbox,
+            progress,
+        }
     }
 
     /// Takes a recording that is over; true when it failed.
@@ -252,7 +276,9 @@ impl Room {
         if let Some(live) = self.live.get_mut(&key)
             && matches!(live.state, State::Recording { number: current, .. } if current == number)
         {
-            live.state = State::Failed { retry_at: Instant::now() + RETRY };
+            live.state = State::Failed {
+                retry_at: Instant::now() + RETRY,
+            };
         }
         let failed = summary.error.is_some();
         finished(summary);
@@ -267,7 +293,9 @@ impl Room {
             .map(|(key, live)| (key.clone(), live.tracks.values().cloned().collect()))
             .collect();
         for (key, tracks) in due {
-            let Some(first) = tracks.first() else { continue };
+            let Some(first) = tracks.first() else {
+                continue;
+            };
             tracing::info!(room = %self.settings.room, participant = %first.participant.identity, "trying to record again");
             let state = self.start(&key, first);
             if let State::Recording { inbox, .. } = &state {
@@ -285,11 +313,15 @@ impl Room {
     fn progress(&self) -> RoomProgress {
         let recordings = self.live.values().filter_map(|live| {
             let track = live.tracks.values().next()?;
-            let State::Recording { progress, .. } = &live.state else { return None };
+            let State::Recording { progress, .. } = &live.state else {
+                return None;
+            };
             let progress = progress.borrow().clone();
             Some((track.participant.identity.clone(), track.source, progress))
         });
-        RoomProgress { recordings: recordings.collect() }
+        RoomProgress {
+            recordings: recordings.collect(),
+        }
     }
 }
 

@@ -69,18 +69,31 @@ pub async fn run(config: &Config, stop: &CancellationToken) -> Result<(), RoomsE
 
 fn plan(config: &Config, room: &Room) -> Result<crate::room::livekit::Join, RoomsError> {
     let connection = config.connection(room)?;
-    join::plan(&connection, config.selection(room))
-        .map_err(|source| RoomsError::Selection { room: room.name.clone(), source })
+    join::plan(&connection, config.selection(room)).map_err(|source| RoomsError::Selection {
+        room: room.name.clone(),
+        source,
+    })
 }
 
-async fn keep_recording(config: Config, room: Room, stop: CancellationToken) -> Result<(), RoomsError> {
+async fn keep_recording(
+    config: Config,
+    room: Room,
+    stop: CancellationToken,
+) -> Result<(), RoomsError> {
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     while !stop.is_cancelled() {
         let joined = Instant::now();
         // A plan is made anew for each stay: a token is minted and the selection starts empty.
         let settings = join::room_settings(&config, &room.name, OnFailure::Retry);
         let (progress, _) = watch::channel(RoomProgress::default());
-        let end = join::record(plan(&config, &room)?, settings, stop.clone(), progress, tell).await;
+        let end = join::record(
+            plan(&config, &room)?,
+            settings,
+            stop.clone(),
+            progress,
+            tell,
+        )
+        .await;
         if stop.is_cancelled() {
             break;
         }
@@ -104,14 +117,21 @@ async fn keep_recording(config: Config, room: Room, stop: CancellationToken) -> 
 fn say(room: &str, end: &Result<crate::room::RoomEnd, LiveKitError>, wait: Duration) {
     let seconds = wait.as_secs_f64();
     match end {
-        Ok(end) => tracing::info!(room, "{}; waiting for it again in {seconds:.1} s", end.as_str()),
+        Ok(end) => tracing::info!(
+            room,
+            "{}; waiting for it again in {seconds:.1} s",
+            end.as_str()
+        ),
         Err(error) => tracing::warn!(room, "{}; trying again in {seconds:.1} s", one_line(error)),
     }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "given away for good")]
 fn tell(summary: RecordingSummary) {
-    let folder = summary.dir.as_ref().map_or_else(|| "-".to_owned(), |dir| dir.display().to_string());
+    let folder = summary
+        .dir
+        .as_ref()
+        .map_or_else(|| "-".to_owned(), |dir| dir.display().to_string());
     tracing::info!(
         participant = %summary.participant,
         source = %summary.source,

@@ -50,7 +50,10 @@ pub struct Decision {
 
 impl From<Step> for Decision {
     fn from(step: Step) -> Self {
-        Self { step, ask_keyframe: false }
+        Self {
+            step,
+            ask_keyframe: false,
+        }
     }
 }
 
@@ -83,7 +86,13 @@ impl Cutter {
     /// A recording without tracks, cut each `segment`.
     #[must_use]
     pub const fn new(segment: Duration) -> Self {
-        Self { segment, first_track: None, video: None, audio: None, open: None }
+        Self {
+            segment,
+            first_track: None,
+            video: None,
+            audio: None,
+            open: None,
+        }
     }
 
     /// A track of the recording was announced; it takes the place of an older one of its kind.
@@ -91,7 +100,11 @@ impl Cutter {
         self.first_track.get_or_insert(now);
         let kind = track.source.kind();
         let waits = (kind == Kind::Video).then_some(DropReason::AwaitingKeyframe);
-        *self.slot(kind) = Some(Active { track, waits, delivered: false });
+        *self.slot(kind) = Some(Active {
+            track,
+            waits,
+            delivered: false,
+        });
     }
 
     /// A track was muted or unmuted.
@@ -120,13 +133,18 @@ impl Cutter {
 
     /// The tracks of the recording at this moment.
     pub fn tracks(&self) -> impl Iterator<Item = &Track> {
-        [&self.video, &self.audio].into_iter().flatten().map(|active| &active.track)
+        [&self.video, &self.audio]
+            .into_iter()
+            .flatten()
+            .map(|active| &active.track)
     }
 
     /// Whether `id` is the recording's picture or sound, if it is either.
     #[must_use]
     pub fn kind_of(&self, id: &TrackId) -> Option<Kind> {
-        self.tracks().find(|track| track.id == *id).map(|track| track.source.kind())
+        self.tracks()
+            .find(|track| track.id == *id)
+            .map(|track| track.source.kind())
     }
 
     /// The video track at this moment.
@@ -162,7 +180,10 @@ impl Cutter {
             Some(open) => self.audio_unit(open, unit),
         };
         if let Step::Cut(layout) = decision.step {
-            self.open = Some(Open { layout, since: unit.at });
+            self.open = Some(Open {
+                layout,
+                since: unit.at,
+            });
         }
         decision
     }
@@ -179,7 +200,12 @@ impl Cutter {
         let start = if has(&self.video) {
             self.audio.is_some() || waited >= SETTLE
         } else if has(&self.audio) {
-            waited >= if expected(&self.video) { PATIENCE } else { SETTLE }
+            waited
+                >= if expected(&self.video) {
+                    PATIENCE
+                } else {
+                    SETTLE
+                }
         } else {
             false
         };
@@ -216,7 +242,9 @@ impl Cutter {
                 .as_ref()
                 .filter(|active| active.delivered && !active.track.muted)
                 .map(|active| active.track.codec),
-            audio: self.audio.as_ref().map(|a| AudioIn { stereo: a.track.stereo }),
+            audio: self.audio.as_ref().map(|a| AudioIn {
+                stereo: a.track.stereo,
+            }),
         }
     }
 
@@ -233,12 +261,18 @@ impl Cutter {
             active.waits = Some(DropReason::Discontinuity);
         }
         let reason = active.waits?;
-        Some(Decision { step: Step::Drop(reason), ask_keyframe: true })
+        Some(Decision {
+            step: Step::Drop(reason),
+            ask_keyframe: true,
+        })
     }
 
     fn video_unit(&self, open: Open, unit: &AccessUnit) -> Decision {
         // The unit itself shows that the video is there, whatever the mute flag says.
-        let wanted = Layout { video: self.video.as_ref().map(|a| a.track.codec), ..self.wanted() };
+        let wanted = Layout {
+            video: self.video.as_ref().map(|a| a.track.codec),
+            ..self.wanted()
+        };
         // A track that ended stays in the layout until the next cut.
         let same = wanted.video == open.layout.video
             && (wanted.audio.is_none() || wanted.audio == open.layout.audio);
@@ -254,7 +288,10 @@ impl Cutter {
         } else {
             Step::Drop(DropReason::AwaitingKeyframe)
         };
-        Decision { step, ask_keyframe: true }
+        Decision {
+            step,
+            ask_keyframe: true,
+        }
     }
 
     fn audio_unit(&self, open: Open, unit: &AccessUnit) -> Decision {
@@ -264,14 +301,29 @@ impl Cutter {
         if wanted.audio != open.layout.audio {
             return if video_flows {
                 // Cut at a keyframe, so that the picture goes on from there.
-                Decision { step: Step::Drop(DropReason::AwaitingKeyframe), ask_keyframe: true }
+                Decision {
+                    step: Step::Drop(DropReason::AwaitingKeyframe),
+                    ask_keyframe: true,
+                }
             } else {
-                Step::Cut(Layout { video: None, ..wanted }).into()
+                Step::Cut(Layout {
+                    video: None,
+                    ..wanted
+                })
+                .into()
             };
         }
-        let due = if open.layout.video.is_some() { self.segment + CUT_GRACE } else { self.segment };
+        let due = if open.layout.video.is_some() {
+            self.segment + CUT_GRACE
+        } else {
+            self.segment
+        };
         if age >= due && !video_flows {
-            return Step::Cut(Layout { video: None, ..wanted }).into();
+            return Step::Cut(Layout {
+                video: None,
+                ..wanted
+            })
+            .into();
         }
         Step::Push.into()
     }
@@ -284,8 +336,13 @@ pub fn start_of<'a>(
     layout: Layout,
     mut held: impl Iterator<Item = (Kind, &'a AccessUnit)>,
 ) -> Option<Duration> {
-    let first = if layout.video.is_some() { Kind::Video } else { Kind::Audio };
-    held.find(|(kind, _)| *kind == first).map(|(_, unit)| unit.at)
+    let first = if layout.video.is_some() {
+        Kind::Video
+    } else {
+        Kind::Audio
+    };
+    held.find(|(kind, _)| *kind == first)
+        .map(|(_, unit)| unit.at)
 }
 
 #[cfg(test)]
@@ -327,10 +384,18 @@ mod tests {
         }
     }
 
-    const BOTH: Layout =
-        Layout { video: Some(Codec::H264), audio: Some(AudioIn { stereo: false }) };
-    const SOUND: Layout = Layout { video: None, audio: Some(AudioIn { stereo: false }) };
-    const PICTURE: Layout = Layout { video: Some(Codec::H264), audio: None };
+    const BOTH: Layout = Layout {
+        video: Some(Codec::H264),
+        audio: Some(AudioIn { stereo: false }),
+    };
+    const SOUND: Layout = Layout {
+        video: None,
+        audio: Some(AudioIn { stereo: false }),
+    };
+    const PICTURE: Layout = Layout {
+        video: Some(Codec::H264),
+        audio: None,
+    };
 
     struct Case {
         cutter: Cutter,
@@ -356,7 +421,10 @@ mod tests {
         }
 
         fn open(mut self, layout: Layout) -> Self {
-            for active in [&mut self.cutter.video, &mut self.cutter.audio].into_iter().flatten() {
+            for active in [&mut self.cutter.video, &mut self.cutter.audio]
+                .into_iter()
+                .flatten()
+            {
                 active.waits = None;
                 active.delivered = true;
             }
@@ -369,7 +437,10 @@ mod tests {
     fn announced_tracks_start_together_at_the_first_keyframe() {
         let mut case = Case::new(&[camera(), microphone()]);
         assert_eq!(case.step("A", &unit(0, true)), Step::Hold);
-        assert_eq!(case.step("V", &unit(5, false)), Step::Drop(DropReason::AwaitingKeyframe));
+        assert_eq!(
+            case.step("V", &unit(5, false)),
+            Step::Drop(DropReason::AwaitingKeyframe)
+        );
         assert_eq!(case.due(50), None);
         assert_eq!(case.step("V", &unit(40, true)), Step::Hold);
         assert_eq!(case.due(50), Some(BOTH));
@@ -444,13 +515,24 @@ mod tests {
     fn a_republish_goes_on_in_the_segment_or_cuts_with_another_codec() {
         let mut case = Case::new(&[camera(), microphone()]).open(BOTH);
         case.cutter.track_removed(&TrackId::new("V"));
-        case.cutter.track_added(track("V2", Source::Camera, Codec::H264), case.start);
-        assert_eq!(case.step("V2", &unit(100, false)), Step::Drop(DropReason::AwaitingKeyframe));
+        case.cutter
+            .track_added(track("V2", Source::Camera, Codec::H264), case.start);
+        assert_eq!(
+            case.step("V2", &unit(100, false)),
+            Step::Drop(DropReason::AwaitingKeyframe)
+        );
         assert_eq!(case.step("V2", &unit(133, true)), Step::Push);
-        assert_eq!(case.step("V", &unit(150, true)), Step::Drop(DropReason::Filtered));
+        assert_eq!(
+            case.step("V", &unit(150, true)),
+            Step::Drop(DropReason::Filtered)
+        );
 
-        case.cutter.track_added(track("V3", Source::Camera, Codec::Vp8), case.start);
-        let vp8 = Layout { video: Some(Codec::Vp8), ..BOTH };
+        case.cutter
+            .track_added(track("V3", Source::Camera, Codec::Vp8), case.start);
+        let vp8 = Layout {
+            video: Some(Codec::Vp8),
+            ..BOTH
+        };
         assert_eq!(case.step("V3", &unit(200, true)), Step::Cut(vp8));
     }
 
@@ -462,11 +544,17 @@ mod tests {
         let decision = case.cutter.unit(&TrackId::new("V"), &broken);
         assert_eq!(decision.step, Step::Drop(DropReason::Discontinuity));
         assert!(decision.ask_keyframe);
-        assert_eq!(case.step("V", &unit(133, false)), Step::Drop(DropReason::Discontinuity));
+        assert_eq!(
+            case.step("V", &unit(133, false)),
+            Step::Drop(DropReason::Discontinuity)
+        );
         assert_eq!(case.step("V", &unit(166, true)), Step::Push);
         assert_eq!(case.step("V", &unit(200, false)), Step::Push);
         case.cutter.lost(Kind::Video, DropReason::QueueFull);
-        assert_eq!(case.step("V", &unit(233, false)), Step::Drop(DropReason::QueueFull));
+        assert_eq!(
+            case.step("V", &unit(233, false)),
+            Step::Drop(DropReason::QueueFull)
+        );
     }
 
     #[test]

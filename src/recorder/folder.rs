@@ -23,7 +23,8 @@ pub fn prepare(output: &Path) -> Result<(), RecorderError> {
     let probe = output.join(format!(".reeld-probe-{}", std::process::id()));
     let tried = File::create(&probe).and_then(|mut file| file.write_all(b"reeld"));
     let removed = std::fs::remove_file(&probe);
-    tried.and(removed)
+    tried
+        .and(removed)
         .map_err(|error| RecorderError::from_io("write", output, error))
 }
 

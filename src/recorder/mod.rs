@@ -47,8 +47,8 @@ mod writer;
 
 pub use drops::{DropReason, Drops};
 pub use error::{Closed, RecorderError};
-pub use handle::{SegmentInput, WriterHandle};
 pub use folder::prepare;
+pub use handle::{SegmentInput, WriterHandle};
 pub use handover::HandoverStats;
 pub use manifest::{FileCodec, Manifest, SegmentRecord, TrackRecord};
 pub use messages::{

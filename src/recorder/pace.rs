@@ -26,7 +26,12 @@ impl Pace {
     /// Begins with a unit captured at `at` and taken at `now`.
     #[must_use]
     pub fn new(at: Duration, now: Instant) -> Self {
-        Self { start: now, ahead: nanoseconds(at), before: None, turned: now }
+        Self {
+            start: now,
+            ahead: nanoseconds(at),
+            before: None,
+            turned: now,
+        }
     }
 
     /// Takes note of a unit.
@@ -43,7 +48,9 @@ impl Pace {
     /// Up to where all media must have come by `now`.
     #[must_use]
     pub fn settled(&self, now: Instant) -> Duration {
-        let ahead = self.before.map_or(self.ahead, |before| before.max(self.ahead));
+        let ahead = self
+            .before
+            .map_or(self.ahead, |before| before.max(self.ahead));
         let elapsed = nanoseconds(now.saturating_duration_since(self.start));
         let settled = ahead + elapsed - nanoseconds(PATIENCE);
         u64::try_from(settled).map_or(Duration::ZERO, Duration::from_nanos)

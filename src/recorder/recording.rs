@@ -26,8 +26,8 @@ use super::segment_run::{ClosedSegment, SegmentRun};
 use super::summary::{RecordingProgress, RecordingSummary};
 use super::tally::Tally;
 use super::{
-    Description, DropReason, Outcome, RecorderError, RecordingIdentity, SegmentIndex, WriterEvent, WriterHandle,
-    WriterSettings,
+    Description, DropReason, Outcome, RecorderError, RecordingIdentity, SegmentIndex, WriterEvent,
+    WriterHandle, WriterSettings,
 };
 use crate::media::{Ending, GraphSettings, Layout, MediaError};
 use crate::room::{AccessUnit, Kind, Participant, RoomCommand, Source, Track, TrackId};
@@ -92,7 +92,9 @@ pub enum RecordingError {
     #[error("a thread died while a segment was started; please report this")]
     Thread(#[source] tokio::task::JoinError),
     /// The disk did not seal the recording in time.
-    #[error("{folder}: the disk did not seal the recording within {waited:?}; what is written stays")]
+    #[error(
+        "{folder}: the disk did not seal the recording within {waited:?}; what is written stays"
+    )]
     SealDeadline {
         /// The recording's folder.
         folder: PathBuf,
@@ -184,13 +186,20 @@ impl Recording {
         Ok(())
     }
 
-    async fn unit(&mut self, id: &TrackId, unit: AccessUnit, now: Instant) -> Result<(), RecordingError> {
+    async fn unit(
+        &mut self,
+        id: &TrackId,
+        unit: AccessUnit,
+        now: Instant,
+    ) -> Result<(), RecordingError> {
         let Some(kind) = self.cutter.kind_of(id) else {
             tracing::debug!(track = %id, "a unit of a track that has ended");
             return Ok(());
         };
         self.tally().received(kind);
-        self.pace.get_or_insert_with(|| Pace::new(unit.at, now)).unit(unit.at, now);
+        self.pace
+            .get_or_insert_with(|| Pace::new(unit.at, now))
+            .unit(unit.at, now);
         self.end = self.end.max(unit.at);
         let decision = self.cutter.unit(id, &unit);
         if decision.ask_keyframe {
@@ -220,7 +229,11 @@ impl Recording {
             return self.unsegmented.dropped(kind, DropReason::AwaitingKeyframe);
         };
         let at = unit.at.saturating_sub(self.zero);
-        if segment.push(kind, at, unit).is_some_and(|reason| reason.wants_keyframe()) && kind == Kind::Video {
+        if segment
+            .push(kind, at, unit)
+            .is_some_and(|reason| reason.wants_keyframe())
+            && kind == Kind::Video
+        {
             self.ask_keyframe();
         }
     }
@@ -228,12 +241,16 @@ impl Recording {
     fn ask_keyframe(&self) {
         if let Some(track) = self.cutter.video_track() {
             // A full queue means that requests are on their way already.
-            let _ = self.commands.try_send(RoomCommand::RequestKeyframe(track.clone()));
+            let _ = self
+                .commands
+                .try_send(RoomCommand::RequestKeyframe(track.clone()));
         }
     }
 
     async fn open_if_due(&mut self, now: Instant) -> Result<(), RecordingError> {
-        let Some(layout) = self.cutter.due(now) else { return Ok(()) };
+        let Some(layout) = self.cutter.due(now) else {
+            return Ok(());
+        };
         let held = std::mem::take(&mut self.held);
         let Some(start) = start_of(layout, held.iter().map(|(kind, unit)| (*kind, unit))) else {
             return Ok(());
@@ -260,11 +277,21 @@ impl Recording {
         if self.writer.is_none() {
             self.writer = Some(self.make_writer().await?);
         }
-        let Some((writer, _)) = &mut self.writer else { return Ok(()) };
+        let Some((writer, _)) = &mut self.writer else {
+            return Ok(());
+        };
         let starts_at = at.saturating_sub(self.zero);
         let discontinuity = before.is_some_and(|before| before != layout) || self.failures > 0;
         let tracks: Vec<Track> = self.cutter.tracks().cloned().collect();
-        let segment = SegmentRun::start(writer, layout, &tracks, starts_at, discontinuity, &self.setup.graph).await?;
+        let segment = SegmentRun::start(
+            writer,
+            layout,
+            &tracks,
+            starts_at,
+            discontinuity,
+            &self.setup.graph,
+        )
+        .await?;
         tracing::info!(
             room = %self.setup.room,
             participant = %self.setup.participant.identity,
@@ -277,7 +304,9 @@ impl Recording {
         Ok(())
     }
 
-    async fn make_writer(&self) -> Result<(WriterHandle, mpsc::Receiver<WriterEvent>), RecordingError> {
+    async fn make_writer(
+        &self,
+    ) -> Result<(WriterHandle, mpsc::Receiver<WriterEvent>), RecordingError> {
         let identity = RecordingIdentity {
             room: self.setup.room.clone(),
             room_sid: self.setup.room_sid.clone(),
@@ -286,7 +315,9 @@ impl Recording {
             started: OffsetDateTime::now_utc(),
         };
         let (root, settings) = (self.setup.root.clone(), self.setup.writer);
-        let made = tokio::task::spawn_blocking(move || WriterHandle::create(&root, &identity, settings)).await;
+        let made =
+            tokio::task::spawn_blocking(move || WriterHandle::create(&root, &identity, settings))
+                .await;
         let (writer, events) = made.map_err(RecordingError::Thread)??;
         tracing::info!(
             room = %self.setup.room,
@@ -300,8 +331,10 @@ impl Recording {
     fn close_segment(&mut self, end: Duration) {
         if let Some(segment) = self.segment.take() {
             let until = Instant::now() + DRAIN;
-            self.draining.insert(segment.index(), (until, segment.tally()));
-            self.closing.spawn(segment.finish(end.saturating_sub(self.zero), DRAIN));
+            self.draining
+                .insert(segment.index(), (until, segment.tally()));
+            self.closing
+                .spawn(segment.finish(end.saturating_sub(self.zero), DRAIN));
         }
     }
 
@@ -317,7 +350,9 @@ impl Recording {
 
     /// A graph that can't hand over in time waits for the disk: refusing its bytes frees it.
     fn free_blocked(&mut self, now: Instant) {
-        let Some((writer, _)) = &self.writer else { return };
+        let Some((writer, _)) = &self.writer else {
+            return;
+        };
         self.draining.retain(|index, (until, tally)| {
             let blocked = now >= *until;
             if blocked {
@@ -333,9 +368,20 @@ impl Recording {
         if let Some(segment) = &self.segment {
             tally.add(&segment.tally());
         }
-        let disk = self.writer.as_ref().map(|(writer, _)| *writer.progress().borrow());
-        let length = if self.writer.is_some() { self.end.saturating_sub(self.zero) } else { Duration::ZERO };
-        self.progress.send_replace(RecordingProgress { disk: disk.unwrap_or_default(), length, tally });
+        let disk = self
+            .writer
+            .as_ref()
+            .map(|(writer, _)| *writer.progress().borrow());
+        let length = if self.writer.is_some() {
+            self.end.saturating_sub(self.zero)
+        } else {
+            Duration::ZERO
+        };
+        self.progress.send_replace(RecordingProgress {
+            disk: disk.unwrap_or_default(),
+            length,
+            tally,
+        });
     }
 
     fn heard(&mut self, event: WriterEvent) -> Result<(), RecordingError> {
@@ -350,11 +396,16 @@ impl Recording {
                     "segment sealed"
                 );
             }
-            WriterEvent::Damaged(index, error) => return self.segment_failed(Some(index), error.into()),
+            WriterEvent::Damaged(index, error) => {
+                return self.segment_failed(Some(index), error.into());
+            }
             WriterEvent::IndexFailed(error) => {
                 tracing::warn!(room = %self.setup.room, "manifest and playlist are out of date: {}", one_line(&error));
             }
-            WriterEvent::Opened(_) | WriterEvent::FirstBytes(_) | WriterEvent::Empty(_) | WriterEvent::Finished => {}
+            WriterEvent::Opened(_)
+            | WriterEvent::FirstBytes(_)
+            | WriterEvent::Empty(_)
+            | WriterEvent::Finished => {}
         }
         Ok(())
     }
@@ -362,14 +413,20 @@ impl Recording {
     fn ended(&mut self, ending: Ending) -> Result<(), RecordingError> {
         match ending {
             // The writer refused its bytes, and has said or will say why.
-            Ending::Failed(MediaError::OutputClosed) => self.segment_failed(None, MediaError::OutputClosed.into()),
+            Ending::Failed(MediaError::OutputClosed) => {
+                self.segment_failed(None, MediaError::OutputClosed.into())
+            }
             Ending::Failed(error) => self.segment_failed(None, error.into()),
             Ending::Running | Ending::Complete => Ok(()),
         }
     }
 
     /// A segment is over before its time: goes on with a new one, unless that keeps failing.
-    fn segment_failed(&mut self, index: Option<SegmentIndex>, error: RecordingError) -> Result<(), RecordingError> {
+    fn segment_failed(
+        &mut self,
+        index: Option<SegmentIndex>,
+        error: RecordingError,
+    ) -> Result<(), RecordingError> {
         let open = self.segment.as_ref().map(SegmentRun::index);
         if open.is_none() || index.is_some_and(|index| Some(index) != open) {
             tracing::warn!(room = %self.setup.room, "a segment was cut short: {}", one_line(&error));
@@ -454,12 +511,17 @@ async fn finish_writer(writer: WriterHandle, mut events: mpsc::Receiver<WriterEv
     let finished = async { tokio::join!(writer.finish(), drain).0 };
     let outcome = match tokio::time::timeout(SEAL, finished).await {
         Ok(outcome) => outcome.map_err(RecordingError::from),
-        Err(_) => Err(RecordingError::SealDeadline { folder: folder.clone(), waited: SEAL }),
+        Err(_) => Err(RecordingError::SealDeadline {
+            folder: folder.clone(),
+            waited: SEAL,
+        }),
     };
     (folder, outcome)
 }
 
-async fn next_event(writer: &mut Option<(WriterHandle, mpsc::Receiver<WriterEvent>)>) -> WriterEvent {
+async fn next_event(
+    writer: &mut Option<(WriterHandle, mpsc::Receiver<WriterEvent>)>,
+) -> WriterEvent {
     match writer {
         Some((_, events)) => match events.recv().await {
             Some(event) => event,

@@ -6,9 +6,7 @@ use tokio::sync::watch;
 
 use super::recording::RecordingError;
 use super::tally::Tally;
-use super::{
-    FileCodec, SegmentIndex, SegmentInput, SegmentLayout, TrackRecord, WriterHandle,
-};
+use super::{FileCodec, SegmentIndex, SegmentInput, SegmentLayout, TrackRecord, WriterHandle};
 use crate::media::{
     Admission, AudioOut, DropReason, Ending, Graph, GraphSettings, Layout, MediaError, Output,
     OutputClosed,
@@ -55,14 +53,24 @@ impl SegmentRun {
         settings: &GraphSettings,
     ) -> Result<Self, RecordingError> {
         let tracks = records(tracks, layout, settings);
-        let input = writer.open_segment(SegmentLayout { tracks, starts_at, discontinuity })?;
+        let input = writer.open_segment(SegmentLayout {
+            tracks,
+            starts_at,
+            discontinuity,
+        })?;
         let index = input.index();
         let settings = *settings;
         let started = tokio::task::spawn_blocking(move || {
             Graph::start(layout, &settings, starts_at, Box::new(input))
         });
         match started.await.map_err(RecordingError::Thread)? {
-            Ok(graph) => Ok(Self { index, layout, ending: graph.ending(), graph, tally: Tally::default() }),
+            Ok(graph) => Ok(Self {
+                index,
+                layout,
+                ending: graph.ending(),
+                graph,
+                tally: Tally::default(),
+            }),
             Err(error) => {
                 writer.close_segment(index, Tally::default().segment_counts());
                 Err(error.into())
@@ -108,7 +116,9 @@ impl SegmentRun {
 
     /// Waits until the graph is over by itself.
     pub async fn ending(&mut self) -> Ending {
-        let over = self.ending.wait_for(|ending| !matches!(ending, Ending::Running));
+        let over = self
+            .ending
+            .wait_for(|ending| !matches!(ending, Ending::Running));
         match over.await {
             Ok(ending) => ending.clone(),
             // The graph's threads are gone without a word.
@@ -118,10 +128,19 @@ impl SegmentRun {
 
     /// Ends the tracks at `end` and waits until everything has reached the writer.
     pub async fn finish(self, end: Duration, deadline: Duration) -> ClosedSegment {
-        let Self { index, graph, mut tally, .. } = self;
+        let Self {
+            index,
+            graph,
+            mut tally,
+            ..
+        } = self;
         let finished = graph.finish(end, deadline).await;
         tally.graph(&finished.counts);
-        ClosedSegment { index, tally, error: finished.result.err() }
+        ClosedSegment {
+            index,
+            tally,
+            error: finished.result.err(),
+        }
     }
 }
 
@@ -141,7 +160,11 @@ fn records(tracks: &[Track], layout: Layout, settings: &GraphSettings) -> Vec<Tr
             id: track.id.clone(),
             source: track.source,
             codec_in: track.codec,
-            codec_out: if track.source.kind() == Kind::Video { FileCodec::H264 } else { audio },
+            codec_out: if track.source.kind() == Kind::Video {
+                FileCodec::H264
+            } else {
+                audio
+            },
         })
         .collect()
 }

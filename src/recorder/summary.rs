@@ -68,7 +68,10 @@ impl RecordingSummary {
             segments: Vec::new(),
             duration_s: 0.0,
             bytes: 0,
-            frames: FramesSummary { video: tally.video, audio: tally.audio },
+            frames: FramesSummary {
+                video: tally.video,
+                audio: tally.audio,
+            },
             error: None,
             cause: error,
         };
@@ -76,7 +79,11 @@ impl RecordingSummary {
             summary.dir = Some(folder);
             match outcome {
                 Ok(outcome) => {
-                    let whole = outcome.manifest.segments.iter().filter(|segment| !segment.damaged);
+                    let whole = outcome
+                        .manifest
+                        .segments
+                        .iter()
+                        .filter(|segment| !segment.damaged);
                     summary.segments = whole.map(|segment| segment.file.clone()).collect();
                     summary.duration_s = outcome.manifest.totals.duration.as_secs_f64();
                     summary.bytes = outcome.manifest.totals.bytes;
@@ -86,7 +93,10 @@ impl RecordingSummary {
                 Err(error) => summary.cause = summary.cause.or(Some(error)),
             }
         }
-        summary.error = summary.cause.as_ref().map(|error| super::recording::one_line(error));
+        summary.error = summary
+            .cause
+            .as_ref()
+            .map(|error| super::recording::one_line(error));
         summary
     }
 }

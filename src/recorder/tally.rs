@@ -50,7 +50,9 @@ impl Tally {
         for (reason, units) in counts.video.dropped.iter() {
             self.video.dropped.add(reason.into(), units);
         }
-        self.video.dropped.add(DropReason::Backpressure, counts.video.over_limit);
+        self.video
+            .dropped
+            .add(DropReason::Backpressure, counts.video.over_limit);
         for (reason, units) in counts.audio.dropped.iter() {
             self.audio.dropped.add(reason.into(), units);
         }
@@ -58,7 +60,10 @@ impl Tally {
 
     /// Adds another tally.
     pub fn add(&mut self, other: &Self) {
-        for (mine, theirs) in [(&mut self.video, &other.video), (&mut self.audio, &other.audio)] {
+        for (mine, theirs) in [
+            (&mut self.video, &other.video),
+            (&mut self.audio, &other.audio),
+        ] {
             mine.received += theirs.received;
             mine.written += theirs.written;
             mine.dropped.merge(&theirs.dropped);
@@ -78,7 +83,10 @@ impl Tally {
     #[must_use]
     pub fn segment_counts(&self) -> SegmentCounts {
         SegmentCounts {
-            received: Frames { video: self.video.received, audio: self.audio.received },
+            received: Frames {
+                video: self.video.received,
+                audio: self.audio.received,
+            },
             silence: self.silence,
             drops: self.drops(),
         }

@@ -27,7 +27,13 @@ pub fn run(
     events: &EventSender,
     mut commands: mpsc::Receiver<RoomCommand>,
 ) -> Result<RoomEnd, MediaError> {
-    let mut card = TestCard::new(Some(CardVideo { codec, ..CardVideo::default() }), true)?;
+    let mut card = TestCard::new(
+        Some(CardVideo {
+            codec,
+            ..CardVideo::default()
+        }),
+        true,
+    )?;
     let tracks = tracks(codec);
     if announce(events, &tracks).is_err() {
         return Ok(RoomEnd::Left);
@@ -40,7 +46,8 @@ pub fn run(
         for (kind, mut unit) in card.next_units(until)? {
             std::thread::sleep(unit.at.saturating_sub(start.elapsed()));
             let which = usize::from(kind == Kind::Audio);
-            let (Some(track), Some(interrupted)) = (tracks.get(which), interrupted.get_mut(which)) else {
+            let (Some(track), Some(interrupted)) = (tracks.get(which), interrupted.get_mut(which))
+            else {
                 continue;
             };
             unit.contiguous &= !std::mem::take(interrupted);
@@ -52,12 +59,17 @@ pub fn run(
         }
         match commands.try_recv() {
             Ok(RoomCommand::RequestKeyframe(_)) => card.request_keyframe(),
-            Ok(RoomCommand::Leave) | Err(mpsc::error::TryRecvError::Disconnected) => return Ok(RoomEnd::Left),
+            Ok(RoomCommand::Leave) | Err(mpsc::error::TryRecvError::Disconnected) => {
+                return Ok(RoomEnd::Left);
+            }
             Err(mpsc::error::TryRecvError::Empty) => {}
         }
     }
     for track in &tracks {
-        let removed = RoomEvent::TrackRemoved { id: track.id.clone(), end: TrackEnd::ParticipantLeft };
+        let removed = RoomEvent::TrackRemoved {
+            id: track.id.clone(),
+            end: TrackEnd::ParticipantLeft,
+        };
         if events.tell_blocking(removed).is_err() {
             return Ok(RoomEnd::Left);
         }
@@ -86,7 +98,10 @@ fn tracks(codec: Codec) -> [Track; 2] {
 }
 
 fn announce(events: &EventSender, tracks: &[Track]) -> Result<(), ReceiverGone> {
-    events.tell_blocking(RoomEvent::Joined { room_sid: String::new(), server: "synthetic room".to_owned() })?;
+    events.tell_blocking(RoomEvent::Joined {
+        room_sid: String::new(),
+        server: "synthetic room".to_owned(),
+    })?;
     for track in tracks {
         events.tell_blocking(RoomEvent::TrackAdded(track.clone()))?;
     }

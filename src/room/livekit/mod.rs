@@ -4,6 +4,7 @@
 //! access units leave it as they were sent, placed on one clock by [`timeline`].
 
 mod error;
+mod filler;
 mod peer;
 mod publications;
 mod sdp;

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use str0m::change::SdpOffer;
 use str0m::media::{KeyframeRequestKind, MediaData, Mid};
@@ -20,6 +20,10 @@ use crate::room::TrackId;
 /// Packets of video held back while one before them is missing. It must exceed the packets of
 /// the largest keyframe (a 1080p one has 100–300).
 const REORDER_PACKETS: usize = 400;
+
+/// Sound that waits this long for a lost packet goes on without it: it must be shorter than
+/// the time after which a recording fills silence in.
+const AUDIO_REORDER: Duration = Duration::from_millis(300);
 
 /// Remote candidates kept while the first offer is still to come.
 const EARLY_CANDIDATES: usize = 64;
@@ -79,6 +83,7 @@ impl Peer {
             .enable_vp9(true)
             .enable_av1(true)
             .set_reordering_size_video(REORDER_PACKETS)
+            .set_reordering_timeout_audio(Some(AUDIO_REORDER))
             .build(now);
         for address in sockets.addresses() {
             let candidate =

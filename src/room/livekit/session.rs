@@ -19,6 +19,7 @@ use str0m::media::MediaData;
 use tokio::sync::mpsc;
 use tokio::time::Instant as TokioInstant;
 
+use super::filler::is_filler;
 use super::peer::{Peer, PeerEvent};
 use super::publications::{Change, Publications};
 use super::timeline::{Placed, SenderReport, Timeline};
@@ -80,6 +81,7 @@ pub async fn run(
         interrupted: HashSet::new(),
         keyframe_asked: HashMap::new(),
         units_dropped: 0,
+        fillers: 0,
     };
     let end = session
         .join_and_follow(&response, &mut signals, &mut commands)
@@ -132,6 +134,8 @@ struct Session {
     interrupted: HashSet<TrackId>,
     keyframe_asked: HashMap<TrackId, Instant>,
     units_dropped: u64,
+    /// Pictures that the server made up.
+    fillers: u64,
 }
 
 impl Session {
@@ -293,6 +297,10 @@ impl Session {
         let Some(codec) = codec_of(data) else {
             return Ok(());
         };
+        if is_filler(codec, &data.data) {
+            self.fillers += 1;
+            return Ok(());
+        }
         let Some(track) = self.publications.subscribed(&id) else {
             return Ok(());
         };
@@ -396,6 +404,7 @@ impl Session {
             bad_candidates = counts.bad_candidates,
             unsent_packets = self.peer.unsent(),
             units_dropped = self.units_dropped,
+            fillers = self.fillers,
             "left the room"
         );
     }
