@@ -30,6 +30,7 @@ mod gate;
 mod graph;
 mod level;
 mod limit;
+mod line;
 mod mux;
 pub mod opus;
 mod stop;
