@@ -260,3 +260,34 @@ impl Graph {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_graph_needs_a_track_and_may_change_threads() {
+        struct Nowhere;
+        impl Output for Nowhere {
+            fn write(&mut self, _: &[u8]) -> Result<(), super::super::OutputClosed> {
+                Ok(())
+            }
+        }
+        fn is_send<T: Send>(_: &T) {}
+        let nothing = Layout {
+            video: None,
+            audio: None,
+        };
+        let settings = GraphSettings {
+            in_flight: InFlight::default(),
+            video_bitrate: 1_000_000,
+            keyframe_interval: Duration::from_secs(2),
+            audio: AudioOut::Opus,
+        };
+        let graph = Graph::start(nothing, &settings, Duration::ZERO, Box::new(Nowhere));
+        is_send(&graph);
+        assert!(matches!(graph, Err(MediaError::Layout(_))));
+        assert_eq!(InFlight::new(0), None);
+        assert_eq!(InFlight::new(5), None);
+    }
+}
