@@ -399,7 +399,7 @@ mod tests {
     impl Case {
         fn new(tracks: &[Track]) -> Self {
             let start = Instant::now();
-            let mut cutter = Cutter::new(Duration::from_secs(60));
+            let mut cutter = Cutter::new(Duration::from_mins(1));
             for track in tracks {
                 cutter.track_added(track.clone(), start);
             }

@@ -29,7 +29,7 @@ use super::{
     Description, DropReason, Outcome, RecorderError, RecordingIdentity, SegmentIndex, WriterEvent,
     WriterHandle, WriterSettings,
 };
-use crate::media::{Ending, GraphSettings, Layout, MediaError};
+use crate::media::{self, Ending, GraphSettings, Layout, MediaError};
 use crate::room::{AccessUnit, Kind, Participant, RoomCommand, Source, Track, TrackId};
 
 /// Inputs waiting for a recording. A full inbox holds its room back, whose own queue drops.
@@ -231,7 +231,7 @@ impl Recording {
         let at = unit.at.saturating_sub(self.zero);
         if segment
             .push(kind, at, unit)
-            .is_some_and(|reason| reason.wants_keyframe())
+            .is_some_and(media::DropReason::wants_keyframe)
             && kind == Kind::Video
         {
             self.ask_keyframe();

@@ -36,8 +36,8 @@ const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_millis(500);
 const SIGNAL_DEADLINE: Duration = Duration::from_secs(2);
 
 /// How late libwebrtc's reports put sound. They pair the stamp of a packet's first sample with
-/// the moment at which the packet was sent ("we don't currently get a capture time from
-/// VoiceEngine", `modules/rtp_rtcp/source/rtcp_sender.cc`), one packet of 20 ms later; pictures
+/// the moment at which the packet was sent (`modules/rtp_rtcp/source/rtcp_sender.cc`: sound comes
+/// without a capture time), one packet of 20 ms later; pictures
 /// are paired with their capture. Measured as 22 ms against arrival. All of LiveKit's own
 /// publishers, browsers included, are libwebrtc.
 const AUDIO_REPORT_LATE: Duration = Duration::from_millis(20);
