@@ -196,7 +196,6 @@ impl Recording {
             tracing::debug!(track = %id, "a unit of a track that has ended");
             return Ok(());
         };
-        self.tally().received(kind);
         self.pace
             .get_or_insert_with(|| Pace::new(unit.at, now))
             .unit(unit.at, now);
@@ -207,7 +206,7 @@ impl Recording {
         }
         match decision.step {
             Step::Push => self.push(kind, &unit),
-            Step::Drop(reason) => self.tally().dropped(kind, reason),
+            Step::Drop(reason) => self.tally().refused(kind, reason),
             Step::Cut(layout) => {
                 self.cut(layout, unit.at).await?;
                 self.push(kind, &unit);
@@ -217,7 +216,7 @@ impl Recording {
                 self.open_if_due(now).await?;
             }
             Step::Hold => {
-                self.unsegmented.dropped(kind, DropReason::QueueFull);
+                self.unsegmented.refused(kind, DropReason::QueueFull);
                 self.cutter.lost(kind, DropReason::QueueFull);
             }
         }
@@ -226,8 +225,9 @@ impl Recording {
 
     fn push(&mut self, kind: Kind, unit: &AccessUnit) {
         let Some(segment) = &mut self.segment else {
-            return self.unsegmented.dropped(kind, DropReason::AwaitingKeyframe);
+            return self.unsegmented.refused(kind, DropReason::AwaitingKeyframe);
         };
+        segment.entrance().received(kind);
         let at = unit.at.saturating_sub(self.zero);
         if segment
             .push(kind, at, unit)
@@ -251,10 +251,11 @@ impl Recording {
         let Some(layout) = self.cutter.due(now) else {
             return Ok(());
         };
-        let held = std::mem::take(&mut self.held);
-        let Some(start) = start_of(layout, held.iter().map(|(kind, unit)| (*kind, unit))) else {
+        let held = self.held.iter().map(|(kind, unit)| (*kind, unit));
+        let Some(start) = start_of(layout, held) else {
             return Ok(());
         };
+        let held = std::mem::take(&mut self.held);
         self.cutter.opened(layout, start);
         if self.writer.is_none() {
             self.zero = start;
@@ -264,7 +265,7 @@ impl Recording {
             if unit.at >= start {
                 self.push(kind, &unit);
             } else {
-                self.unsegmented.dropped(kind, DropReason::AwaitingKeyframe);
+                self.unsegmented.refused(kind, DropReason::AwaitingKeyframe);
             }
         }
         Ok(())
@@ -477,7 +478,7 @@ impl Recording {
         let mut tally = std::mem::take(&mut self.total);
         tally.add(&self.unsegmented);
         for (kind, _) in self.held.drain(..) {
-            tally.dropped(kind, DropReason::AwaitingKeyframe);
+            tally.refused(kind, DropReason::AwaitingKeyframe);
         }
         let outcome = match self.writer.take() {
             None => None,

@@ -32,13 +32,14 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Counts a unit that arrived.
+    /// Counts a unit that arrived and is given to a graph, which counts what becomes of it.
     pub fn received(&mut self, kind: Kind) {
         self.of(kind).received += 1;
     }
 
-    /// Counts a unit that was thrown away before it reached a graph.
-    pub fn dropped(&mut self, kind: Kind, reason: DropReason) {
+    /// Counts a unit that arrived and was thrown away before it reached a graph.
+    pub fn refused(&mut self, kind: Kind, reason: DropReason) {
+        self.received(kind);
         self.of(kind).dropped.add(reason, 1);
     }
 
