@@ -163,7 +163,7 @@ fn a_url_of_another_scheme() {
         matches!(outcome.code, Some(USAGE | CONFIGURATION)),
         "{outcome:?}"
     );
-    assert!(outcome.stderr.contains("ftp://127.0.0.1/"), "{outcome:?}");
+    assert!(outcome.stderr.contains("\"ftp\""), "{outcome:?}");
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn a_token_that_may_not_subscribe() {
     };
     let token = room::token("reeld", grants, Duration::from_hours(1));
     let publisher = Publisher::start(&server, ROOM, "somebody", &["--no-video"]);
-    Attempt::with_token(&server.url(), token).assert_fails(REFUSED, "subscribe");
+    Attempt::with_token(&server.url(), token).assert_fails(REFUSED, "canSubscribe");
     publisher.stop();
 }
 

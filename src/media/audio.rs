@@ -24,6 +24,13 @@ const LIMITS: Limits = Limits {
 /// drift of a sender's clock is corrected by pieces too short to be heard.
 const TOLERANCE: gst::ClockTime = gst::ClockTime::from_mseconds(5);
 
+/// The length of a sample at 48 kHz.
+const SAMPLE: Duration = Duration::from_nanos(1_000_000_000 / 48_000);
+
+/// The look-ahead of libopus' encoder, which RTP stamps do not account for (RFC 7845, 4.2 calls
+/// it pre-skip): 312 samples at 48 kHz in all applications but the low-delay one.
+const OPUS_DELAY: Duration = SAMPLE.saturating_mul(312);
+
 /// The entrance for sound.
 #[derive(Debug)]
 pub(super) struct AudioTrack {
@@ -33,6 +40,8 @@ pub(super) struct AudioTrack {
     ended: bool,
     /// What is added to a unit's time on its way into the pipeline.
     shift: Duration,
+    /// How much later than its stamp the sound is heard.
+    delay: Duration,
     counters: Arc<Counters>,
 }
 
@@ -52,7 +61,7 @@ impl AudioTrack {
             .build();
         let feed = Feed::new("audio", &caps, LIMITS)?;
         let (stages, delay) = match to {
-            AudioOut::Opus => (vec![make("opusparse", "opusparse")?], Duration::ZERO),
+            AudioOut::Opus => (vec![make("opusparse", "opusparse")?], OPUS_DELAY),
             AudioOut::Aac { bitrate } => aac(bitrate)?,
         };
         let mut elements = vec![feed.line().element()];
@@ -67,6 +76,7 @@ impl AudioTrack {
             silence: opus::silence(from.stereo).as_slice().into(),
             ended: false,
             shift: lead.saturating_sub(delay),
+            delay,
             counters: Arc::clone(counters),
         })
     }
@@ -109,9 +119,15 @@ impl AudioTrack {
         self.ended = true;
     }
 
-    /// Completes the sound up to `end` and ends it.
+    /// Completes the sound up to `end` and ends it. What an encoder still holds is pushed out
+    /// by silence.
     pub(super) fn finish(&mut self, end: Duration) {
-        self.fill(end + opus::SILENCE / 2);
+        while let Some(at) = self.filler.due_at_end(end + self.delay) {
+            if !self.feed.has_room(at + self.shift) {
+                break;
+            }
+            self.silence(at);
+        }
         self.feed.flush();
         self.feed.line().end();
     }
@@ -122,11 +138,15 @@ impl AudioTrack {
             if !self.feed.has_room(at + self.shift) {
                 return;
             }
-            self.filler.filled();
-            let silence = Arc::clone(&self.silence);
-            self.gather(at, opus::SILENCE, &silence);
-            self.counters.silence.add(1);
+            self.silence(at);
         }
+    }
+
+    fn silence(&mut self, at: Duration) {
+        self.filler.filled();
+        let silence = Arc::clone(&self.silence);
+        self.gather(at, opus::SILENCE, &silence);
+        self.counters.silence.add(1);
     }
 
     fn gather(&mut self, at: Duration, length: Duration, data: &Arc<[u8]>) {
@@ -160,10 +180,18 @@ fn aac(bitrate: u32) -> Result<(Vec<gst::Element>, Duration), MediaError> {
         stages.push(make("audioconvert", "audioconvert")?);
     }
     stages.extend([encoder, parser]);
-    Ok((stages, encoder_delay(name)))
+    Ok((stages, OPUS_DELAY + encoder_delay(name)))
 }
 
-/// How much later than its stamp an encoder's sound is heard.
-fn encoder_delay(_name: &str) -> Duration {
-    Duration::ZERO
+/// How much later than its stamp the sound of an AAC encoder is heard, beyond what Opus adds.
+fn encoder_delay(name: &str) -> Duration {
+    let samples = match name {
+        // Measured: a beep encoded by opusenc and voaacenc is late by 312 + 1600 samples.
+        "voaacenc" => 1600,
+        // What libfdk-aac reports as nDelay for AAC-LC.
+        "fdkaacenc" => 2048,
+        // FFmpeg's initial_padding: one frame.
+        _ => 1024,
+    };
+    SAMPLE * samples
 }

@@ -13,13 +13,15 @@ const BAD: &str = "gstreamer1.0-plugins-bad";
 const UGLY: &str = "gstreamer1.0-plugins-ugly";
 
 /// What every graph may need, with the Debian package that has it.
-const REQUIRED: [(&str, &str); 11] = [
+const REQUIRED: [(&str, &str); 13] = [
     ("appsrc", BASE),
     ("appsink", BASE),
     ("capsfilter", "libgstreamer1.0-0"),
     ("queue", "libgstreamer1.0-0"),
     ("videoconvert", BASE),
+    ("videoscale", BASE),
     ("opusdec", BASE),
+    ("opusparse", BAD),
     ("audiorate", BASE),
     ("aacparse", GOOD),
     ("h264parse", BAD),

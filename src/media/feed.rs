@@ -12,8 +12,8 @@ use super::MediaError;
 use super::elements::{failed, make, pad, set};
 use super::level::{Level, Limits};
 
-/// Gaps that may wait in a queue: while it is stuck, more of them say nothing new.
-const WAITING_GAPS: usize = 2;
+/// Announcements that may wait in a queue: while it is stuck, more of them say nothing new.
+const WAITING_EVENTS: usize = 2;
 
 /// Sound and passed-through video enter in lots of this length: a thread switch for each lot
 /// instead of one for each unit.
@@ -55,8 +55,8 @@ pub(super) fn clock_time(at: Duration) -> gst::ClockTime {
 struct Progress {
     /// The time of the newest unit that came out, in ns, plus one; zero before the first.
     out: AtomicU64,
-    /// Gaps sent that have not come out.
-    gaps: AtomicUsize,
+    /// Announcements sent that have not come out.
+    events: AtomicUsize,
     /// Up to when the queue was told everything, in ns.
     told: AtomicU64,
 }
@@ -113,27 +113,29 @@ impl Line {
     /// The gap stands at its own end: the mux sorts a gap by its start like any unit, and having
     /// taken it waits again.
     pub(super) fn gap(&self, until: Duration) {
-        let until = clock_time(until);
-        if until.nseconds() <= self.progress.told.load(Relaxed)
-            || self.progress.gaps.load(Relaxed) >= WAITING_GAPS
-        {
-            return;
-        }
-        self.progress.told.store(until.nseconds(), Relaxed);
-        self.progress.gaps.fetch_add(1, Relaxed);
-        // Events are queued behind the units that were pushed before.
-        self.src.send_event(gst::event::Gap::new(until, None));
+        self.announce(until, gst::event::Gap::new(clock_time(until), None));
     }
 
-    /// Sends a mark that comes out behind all units pushed before it; see [`super::transcode`].
-    pub(super) fn mark(&self, mark: gst::Event) {
-        self.src.send_event(mark);
+    /// Sends an event that says, behind the units pushed before it, that nothing comes before
+    /// `until`; unless enough of them wait already.
+    pub(super) fn announce(&self, until: Duration, event: gst::Event) {
+        if until <= self.told() || self.progress.events.load(Relaxed) >= WAITING_EVENTS {
+            return;
+        }
+        self.tell(until);
+        self.progress.events.fetch_add(1, Relaxed);
+        self.src.send_event(event);
     }
 
     /// No more units. What is queued still comes out.
     pub(super) fn end(&self) {
         // It refuses only when the graph is going down, and then nothing is to be ended.
         let _ = self.src.end_of_stream();
+    }
+
+    /// The time of the newest unit that was pushed, or of the newest gap.
+    pub(super) fn told(&self) -> Duration {
+        Duration::from_nanos(self.progress.told.load(Relaxed))
     }
 
     fn tell(&self, at: Duration) {
@@ -146,6 +148,11 @@ impl Line {
         let out = self.progress.out.load(Relaxed);
         out.checked_sub(1).map(Duration::from_nanos)
     }
+}
+
+/// Whether an event of this kind was sent by [`Line::announce`]: `appsrc` sends none itself.
+fn is_announcement(kind: gst::EventType) -> bool {
+    matches!(kind, gst::EventType::Gap | gst::EventType::CustomDownstream)
 }
 
 /// Keeps `progress` by what passes the pad.
@@ -163,8 +170,8 @@ fn watch(pad: &gst::Pad, progress: &Arc<Progress>) {
                 .and_then(|last| list.get(last))
                 .and_then(gst::BufferRef::pts),
             Some(gst::PadProbeData::Event(event)) => {
-                if event.type_() == gst::EventType::Gap {
-                    progress.gaps.fetch_sub(1, Relaxed);
+                if is_announcement(event.type_()) {
+                    progress.events.fetch_sub(1, Relaxed);
                 }
                 None
             }

@@ -166,10 +166,13 @@ impl Graph {
         let kinds = (layout.video.is_some(), layout.audio.is_some());
         let mux = Mux::build(&pipeline, kinds, output, &counters, &reporter)?;
         let times = (base, LEAD);
-        let video = match layout.video {
-            None => None,
-            Some(Codec::H264) => Some(VideoTrack::passthrough(&pipeline, &mux, times, &counters)?),
-            Some(_) => return Err(MediaError::Layout("not yet")),
+        let (video, blocking) = match layout.video {
+            None => (None, None),
+            Some(codec) => {
+                let (video, blocking) =
+                    VideoTrack::build(&pipeline, &mux, codec, settings, times, &counters)?;
+                (Some(video), blocking)
+            }
         };
         let audio = match layout.audio {
             None => None,
@@ -183,7 +186,7 @@ impl Graph {
             )?),
         };
         let started = pipeline.set_state(gst::State::Playing);
-        let stopper = Stopper::start(pipeline, Vec::new())?;
+        let stopper = Stopper::start(pipeline, blocking)?;
         if started.is_err() {
             return Err(failed("pipeline", "starting"));
         }

@@ -79,8 +79,8 @@ mod tests {
         let mut level = Level::new(LIMITS);
         level.add(Duration::from_secs(1), 10);
         level.drain(Some(Duration::from_secs(1)));
-        assert!(level.has_room(Duration::from_secs(60)));
-        level.add(Duration::from_secs(60), 10);
+        assert!(level.has_room(Duration::from_mins(1)));
+        level.add(Duration::from_mins(1), 10);
         assert!(level.has_room(Duration::from_secs(61)));
         assert!(!level.has_room(Duration::from_secs(62)));
         assert_eq!(level.bytes(), 10);

@@ -29,10 +29,12 @@ pub mod fill;
 mod gate;
 mod graph;
 mod level;
+mod limit;
 mod mux;
 pub mod opus;
 mod stop;
 pub mod test_card;
+mod transcode;
 mod video;
 
 pub use counts::{AudioCounts, Counts, Drops, VideoCounts};

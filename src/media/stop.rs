@@ -20,11 +20,11 @@ pub(super) struct Stopper {
 }
 
 impl Stopper {
-    /// Takes the pipeline over, on a new thread that sleeps until the end. `blocking` are the
-    /// elements whose pushers may wait for room.
+    /// Takes the pipeline over, on a new thread that sleeps until the end. `blocking` is the
+    /// element whose pusher may wait for room.
     pub(super) fn start(
         pipeline: gst::Pipeline,
-        blocking: Vec<gst::Element>,
+        blocking: Option<gst::Element>,
     ) -> Result<Self, MediaError> {
         let (order, orders) = mpsc::sync_channel::<oneshot::Sender<()>>(1);
         thread::Builder::new()
@@ -32,7 +32,7 @@ impl Stopper {
             .spawn(move || {
                 // An error says that the graph was dropped, which is an order too.
                 let reply = orders.recv().ok();
-                stop(&pipeline, &blocking);
+                stop(&pipeline, blocking.as_ref());
                 if let Some(reply) = reply {
                     // Nobody waits any longer when the deadline has passed.
                     let _ = reply.send(());
@@ -57,10 +57,10 @@ impl Stopper {
     }
 }
 
-fn stop(pipeline: &gst::Pipeline, blocking: &[gst::Element]) {
+fn stop(pipeline: &gst::Pipeline, blocking: Option<&gst::Element>) {
     // A sink is stopped before a source: an encoder's sink that waits for room in the source
     // behind it would never be left. Flushing wakes it.
-    for element in blocking {
+    if let Some(element) = blocking {
         element.send_event(gst::event::FlushStart::new());
     }
     if pipeline.set_state(gst::State::Null).is_err() {

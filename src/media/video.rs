@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gst::prelude::*;
 use gstreamer as gst;
 
 use super::counts::Counters;
@@ -12,8 +11,8 @@ use super::feed::{Feed, Line, Unit};
 use super::gate::Gate;
 use super::level::Limits;
 use super::mux::Mux;
-use super::{Admission, DropReason, MediaError};
-use crate::room::{AccessUnit, Kind};
+use super::{Admission, DropReason, GraphSettings, MediaError, transcode};
+use crate::room::{AccessUnit, Codec, Kind};
 use crate::timebase::TICKS_PER_SECOND;
 
 /// Three seconds of a 10 Mb/s stream.
@@ -37,27 +36,44 @@ pub(super) struct VideoTrack {
     lead: Duration,
     last: Option<Duration>,
     ended: bool,
+    /// Encoded again: units go in one by one, so that pictures come at an even pace.
+    transcoded: bool,
     counters: Arc<Counters>,
 }
 
 impl VideoTrack {
-    pub(super) fn passthrough(
+    /// Builds the chain for a codec; with the elements whose pushers may wait for room.
+    pub(super) fn build(
         pipeline: &gst::Pipeline,
         mux: &Mux,
+        codec: Codec,
+        settings: &GraphSettings,
         (base, lead): (Duration, Duration),
         counters: &Arc<Counters>,
-    ) -> Result<Self, MediaError> {
-        let feed = Feed::new("video", &h264_caps(), LIMITS)?;
-        link_h264(pipeline, mux, feed.line(), counters)?;
-        Ok(Self {
+    ) -> Result<(Self, Option<gst::Element>), MediaError> {
+        let transcoded = codec != Codec::H264;
+        let (feed, blocking) = if transcoded {
+            let feed = Feed::new("video", &transcode::caps(codec), LIMITS)?;
+            let line = Line::new("encoded-video", &h264_caps(), Some(transcode::ENCODED))?;
+            transcode::build(pipeline, codec, settings, feed.line(), &line, counters)?;
+            link_h264(pipeline, mux, &line, counters)?;
+            (feed, Some(line.element().clone()))
+        } else {
+            let feed = Feed::new("video", &h264_caps(), LIMITS)?;
+            link_h264(pipeline, mux, feed.line(), counters)?;
+            (feed, None)
+        };
+        let track = Self {
             feed,
+            transcoded,
             gate: Gate::new(),
             base,
             lead,
             last: None,
             ended: false,
             counters: Arc::clone(counters),
-        })
+        };
+        Ok((track, blocking))
     }
 
     pub(super) fn push(&mut self, at: Duration, unit: &AccessUnit) -> Admission {
@@ -65,12 +81,17 @@ impl VideoTrack {
         match self.admit(at, unit) {
             Ok(at) => {
                 self.last = Some(at);
-                self.feed.gather(Unit {
+                let entering = Unit {
                     at: at + self.lead,
                     length: None,
                     keyframe: unit.keyframe,
                     data: Arc::clone(&unit.data),
-                });
+                };
+                if self.transcoded {
+                    self.feed.push(entering);
+                } else {
+                    self.feed.gather(entering);
+                }
                 let counters = &self.counters.video;
                 counters.accepted(unit.data.len(), self.feed.waiting());
                 Admission::Accepted
@@ -100,7 +121,13 @@ impl VideoTrack {
     pub(super) fn advance(&mut self, to: Duration) {
         self.feed.flush();
         if to >= self.last.unwrap_or(self.base) + PAUSE {
-            self.feed.line().gap(to + self.lead);
+            let until = to + self.lead;
+            if self.transcoded {
+                let mark = transcode::mark(until);
+                self.feed.line().announce(until, mark);
+            } else {
+                self.feed.line().gap(until);
+            }
         }
     }
 

@@ -24,7 +24,7 @@ const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(20);
 pub struct CardVideo {
     /// Any video codec that an encoder is installed for.
     pub codec: Codec,
-    /// Pixels, even.
+    /// Pixels, a multiple of eight.
     pub width: u16,
     /// Pixels, even.
     pub height: u16,
@@ -111,7 +111,7 @@ impl VideoSource {
     fn new(card: CardVideo) -> Result<Self, MediaError> {
         let caps = gst::Caps::builder("video/x-raw")
             .field("format", "I420")
-            .field("width", i32::from(card.width & !1))
+            .field("width", i32::from(card.width & !7))
             .field("height", i32::from(card.height & !1))
             .field("framerate", gst::Fraction::new(i32::from(card.fps), 1))
             .build();
@@ -207,7 +207,6 @@ fn video_encoder(card: &CardVideo) -> Result<Vec<gst::Element>, MediaError> {
                 ("usage-profile", "realtime"),
                 ("cpu-used", "8"),
                 ("lag-in-frames", "0"),
-                ("end-usage", "cbr"),
                 ("target-bitrate", &kbits),
                 ("keyframe-max-dist", &frames),
             ],

@@ -32,10 +32,11 @@ pub struct Painter {
 }
 
 impl Painter {
-    /// For pictures of an even width and height, at `fps` pictures a second.
+    /// For pictures of this size at `fps` pictures a second. The width is cut to a multiple of
+    /// eight, for which GStreamer pads no line of I420, and the height to an even number.
     #[must_use]
     pub fn new(width: u16, height: u16, fps: u32) -> Self {
-        let (width, height) = (usize::from(width) & !1, usize::from(height) & !1);
+        let (width, height) = (usize::from(width) & !7, usize::from(height) & !1);
         let length = usize::from(WHITE - BLACK) * 2;
         let period = (width + height + length).next_multiple_of(length);
         let ramp = (0..period + length).map(|at| shade(at % length)).collect();
@@ -139,7 +140,7 @@ fn shade(at: usize) -> u8 {
 #[must_use]
 pub fn read_counter(luma: &[u8], width: usize, height: usize) -> u32 {
     let (x, block, top, bottom) = COUNTER;
-    let y = (top + bottom) / 2 * height / NOMINAL.1;
+    let y = top.midpoint(bottom) * height / NOMINAL.1;
     (0..COUNTER_BITS).fold(0, |number, bit| {
         let at = (x + block * bit + block / 2) * width / NOMINAL.0;
         let lit = luma.get(y * width + at).is_some_and(|luma| *luma > 128);

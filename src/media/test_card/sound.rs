@@ -14,14 +14,15 @@ const LOUD: f64 = 12_000.0;
 /// Not quite silent, so that encoders do not switch to discontinuous transmission.
 const QUIET: f64 = 60.0;
 /// Samples of a beep: 100 ms.
-const BEEP: u64 = RATE as u64 / 10;
+const BEEP: u32 = RATE / 10;
 
 /// The sample at this place since the start.
 #[must_use]
 pub fn sample(index: u64) -> i16 {
-    let rate = u64::from(RATE);
-    let amplitude = if index % rate < BEEP { LOUD } else { QUIET };
-    let turns = f64::from(TONE) * (index % rate) as f64 / f64::from(RATE);
+    // Below 48000, so nothing is cut off.
+    let place = u32::try_from(index % u64::from(RATE)).unwrap_or(0);
+    let amplitude = if place < BEEP { LOUD } else { QUIET };
+    let turns = f64::from(TONE) * f64::from(place) / f64::from(RATE);
     #[expect(clippy::cast_possible_truncation, reason = "amplitudes fit 16 bits")]
     let sample = (amplitude * (TAU * turns).sin()).round() as i16;
     sample
