@@ -125,12 +125,6 @@ impl Cutter {
         }
     }
 
-    /// Whether any track is left.
-    #[must_use]
-    pub const fn has_tracks(&self) -> bool {
-        self.video.is_some() || self.audio.is_some()
-    }
-
     /// The tracks of the recording at this moment.
     pub fn tracks(&self) -> impl Iterator<Item = &Track> {
         [&self.video, &self.audio]
