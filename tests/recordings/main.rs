@@ -20,6 +20,9 @@ const PICTURE: i64 = 3_000;
 /// How far sound and picture may be apart, in milliseconds: an AAC frame has 21 ms, a picture 33.
 const APART: u64 = 50;
 
+/// Packets of silence at the end of each file: they push out what the encoder still holds.
+const TAIL: u64 = 3;
+
 const LONG_SEGMENTS: std::time::Duration = std::time::Duration::from_secs(60);
 
 fn output() -> TempDir {
@@ -36,9 +39,6 @@ fn anns(played: &Played) -> Recording {
     assert_eq!(summary.error, None);
     let recording = Recording::read(summary.dir.as_ref().unwrap());
     assert_eq!(recording.pictures(), summary.frames.video.written);
-    for kind in [&summary.frames.video, &summary.frames.audio] {
-        assert!(kind.written <= kind.received + recording.manifest.totals.silence);
-    }
     let drops = summary.frames.video.dropped.total();
     assert_eq!(
         summary.frames.video.received,
@@ -57,6 +57,18 @@ fn assert_equally_long(recording: &Recording, played: &Played) {
         assert!(
             apart.starts_ms.unsigned_abs() <= APART && apart.ends_ms.unsigned_abs() <= APART,
             "{apart:?}, script late by {:?}: {file:#?}",
+            played.worst_lag
+        );
+    }
+}
+
+/// No sound was made up but what ends each file.
+fn assert_no_silence(recording: &Recording, played: &Played) {
+    for segment in &recording.manifest.segments {
+        let silence = segment.silence;
+        assert!(
+            silence <= TAIL,
+            "{silence} packets of silence, script late by {:?}",
             played.worst_lag
         );
     }
@@ -86,10 +98,10 @@ fn a_recording_is_cut_by_time_and_loses_nothing() {
     assert_eq!(recording.pictures(), played.sent("V"));
     assert_eq!(played.sent("V"), 150);
     assert_eq!(recording.manifest.totals.drops.total(), 0);
-    let silence = recording.manifest.totals.silence;
-    assert_eq!(silence, 0, "script late by {:?}", played.worst_lag);
+    assert_no_silence(&recording, &played);
     let lengths = recording.picture_lengths();
-    assert_eq!(lengths[..2], [2_000, 2_000]);
+    let on_time = |length: &u64| (1_998..=2_002).contains(length);
+    assert!(lengths[..2].iter().all(on_time), "{lengths:?}");
     assert_pictures_go_on(&recording);
     assert_equally_long(&recording, &played);
     assert!(recording.manifest.segments.iter().all(|s| !s.discontinuity));
@@ -110,8 +122,7 @@ fn sound_that_arrives_before_its_picture_is_cut_with_it() {
     assert!(recording.files.len() >= 2, "{:?}", recording.layouts());
     assert_eq!(recording.pictures(), played.sent("V"));
     assert_pictures_go_on(&recording);
-    let silence = recording.manifest.totals.silence;
-    assert_eq!(silence, 0, "script late by {:?}", played.worst_lag);
+    assert_no_silence(&recording, &played);
     for file in &recording.files {
         let starts = file.audio_video.unwrap().starts_ms;
         assert!(starts.unsigned_abs() <= APART, "{starts} ms");
@@ -243,8 +254,7 @@ fn sound_has_no_hole_while_the_camera_is_muted() {
     assert!((3_950..=4_050).contains(&sound.duration_ms), "{sound:#?}");
     let gap = video(&recording.files[0]).unwrap().longest_gap_ms;
     assert!((1_950..=2_100).contains(&gap), "{gap} ms without a picture");
-    let silence = recording.manifest.totals.silence;
-    assert_eq!(silence, 0, "script late by {:?}", played.worst_lag);
+    assert_no_silence(&recording, &played);
     assert_equally_long(&recording, &played);
 }
 
