@@ -60,7 +60,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         let settings = join::room_settings(&config, ROOM, OnFailure::Stop);
         let mut report = Report::new(ROOM);
         room::follow(settings, events, commands, stop, progress, |summary| {
-            report.add(summary)
+            report.add(summary);
         })
         .await;
         shown.await?;

@@ -30,8 +30,12 @@ Examples:
 What reeld.toml sets can be set by variables: REELD_AUDIO__CODEC=opus, REELD_SEGMENT__DURATION=10m.
 Ctrl-C seals what is open and exits with 0; a second one exits at once.")]
 pub struct Args {
-    /// The server, as ws://, wss://, http:// or https:// [env: LIVEKIT_URL]
-    #[arg(long, value_name = "URL")]
+    /// The server.
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "The server: ws://, wss://, http:// or https:// [env: LIVEKIT_URL]"
+    )]
     url: Option<String>,
     /// The room's name.
     #[arg(long)]
@@ -66,7 +70,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         let settings = join::room_settings(&config, &room.name, OnFailure::Stop);
         let mut report = Report::new(&room.name);
         let end = join::record(plan, settings, stop, progress, |summary| {
-            report.add(summary)
+            report.add(summary);
         })
         .await;
         shown.await?;

@@ -30,10 +30,10 @@ pub async fn record(
 ) -> Result<RoomEnd, LiveKitError> {
     let (sender, events) = EventSender::channel();
     let (commands, orders) = mpsc::channel(COMMAND_QUEUE);
-    let source = livekit::run(join, sender, orders);
-    let recordings = room::follow(settings, events, commands, stop, progress, finished);
-    tokio::pin!(source);
-    tokio::pin!(recordings);
+    let mut source = Box::pin(livekit::run(join, sender, orders));
+    let mut recordings = Box::pin(room::follow(
+        settings, events, commands, stop, progress, finished,
+    ));
     tokio::select! {
         end = &mut source => {
             recordings.await;

@@ -103,7 +103,7 @@ pub async fn follow(
     let mut room = Room {
         settings,
         commands,
-        room_sid: String::new(),
+        sid: String::new(),
         keys: BTreeMap::new(),
         live: BTreeMap::new(),
         tasks: JoinSet::new(),
@@ -143,7 +143,7 @@ pub async fn follow(
 struct Room {
     settings: RoomSettings,
     commands: mpsc::Sender<RoomCommand>,
-    room_sid: String,
+    sid: String,
     keys: BTreeMap<TrackId, Key>,
     live: BTreeMap<Key, Live>,
     tasks: JoinSet<(Key, u64, RecordingSummary)>,
@@ -157,7 +157,7 @@ impl Room {
         match event {
             RoomEvent::Joined { room_sid, server } => {
                 tracing::info!(room = %self.settings.room, %server, "joined");
-                self.room_sid = room_sid;
+                self.sid = room_sid;
             }
             RoomEvent::TrackAdded(track) => self.track_added(track).await,
             RoomEvent::TrackMuted { id, muted } => {
@@ -232,7 +232,7 @@ impl Room {
         let setup = RecordingSetup {
             root: self.settings.root.clone(),
             room: self.settings.room.clone(),
-            room_sid: self.room_sid.clone(),
+            room_sid: self.sid.clone(),
             participant: track.participant.clone(),
             source: track.source,
             graph: self.settings.graph,

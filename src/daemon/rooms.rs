@@ -22,7 +22,7 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// The wait after a refusal: somebody has to change something first.
-const REFUSED_WAIT: Duration = Duration::from_secs(60);
+const REFUSED_WAIT: Duration = Duration::from_mins(1);
 
 /// A stay this long counts as success: the next wait is short again.
 const GOOD_STAY: Duration = Duration::from_secs(30);
@@ -100,10 +100,10 @@ async fn keep_recording(
         if joined.elapsed() >= GOOD_STAY {
             backoff.reset();
         }
-        let step = backoff.next(fastrand::f64());
+        let pause = backoff.next(fastrand::f64());
         let wait = match &end {
-            Err(error) if error.remedy() == Remedy::Configure => step.max(REFUSED_WAIT),
-            _ => step,
+            Err(error) if error.remedy() == Remedy::Configure => pause.max(REFUSED_WAIT),
+            _ => pause,
         };
         say(&room.name, &end, wait);
         tokio::select! {

@@ -7,9 +7,10 @@ use gstreamer as gst;
 
 use super::counts::Counters;
 use super::elements::{aac_encoder, chain, make, set, set_named};
-use super::feed::{Feed, Unit};
+use super::feed::Feed;
 use super::fill::Filler;
 use super::level::Limits;
+use super::line::Unit;
 use super::mux::Mux;
 use super::{Admission, AudioIn, AudioOut, DropReason, MediaError, opus};
 use crate::room::Kind;

@@ -8,6 +8,7 @@ use gstreamer as gst;
 use tokio::sync::watch;
 
 use super::counts::Counters;
+use super::elements::failed;
 use super::{Ending, MediaError};
 
 /// A message from the bus, without GStreamer's types.
@@ -87,6 +88,14 @@ impl Reporter {
 
     pub(super) fn subscribe(&self) -> watch::Receiver<Ending> {
         self.ending.subscribe()
+    }
+
+    /// Why a step of the pipeline failed: what an element reported, if one has.
+    pub(super) fn failure(&self, step: &'static str) -> MediaError {
+        match &*self.ending.borrow() {
+            Ending::Failed(error) => error.clone(),
+            Ending::Running | Ending::Complete => failed("pipeline", step),
+        }
     }
 
     /// Takes every message where it is posted, so that none is queued.

@@ -50,6 +50,16 @@ pub struct VideoCounts {
     pub queue_high_water: u64,
 }
 
+impl VideoCounts {
+    /// Accepted units that have neither reached the mux nor been dropped as pictures: they are
+    /// on their way, or, once the graph is finished, could not be decoded or were lost when it
+    /// failed.
+    #[must_use]
+    pub const fn missing(&self) -> u64 {
+        self.accepted.saturating_sub(self.written + self.over_limit)
+    }
+}
+
 /// Counters of the audio track. `received = accepted + dtx + dropped.total()`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AudioCounts {

@@ -67,7 +67,10 @@ pub(super) fn decoder(codec: Codec) -> Result<&'static str, MediaError> {
             return Err(MediaError::Layout("only VP8, VP9 and AV1 are decoded"));
         }
     };
-    first_of(choices).ok_or(MediaError::NoDecoder { codec, package })
+    let parsed = codec != Codec::Av1 || gst::ElementFactory::find("av1parse").is_some();
+    first_of(choices)
+        .filter(|_| parsed)
+        .ok_or(MediaError::NoDecoder { codec, package })
 }
 
 fn first_of(names: &[&'static str]) -> Option<&'static str> {

@@ -12,52 +12,42 @@ use super::opus::SILENCE;
 /// [`Filler::filled`] records that it was taken, so a full queue leaves a hole that is filled
 /// later.
 #[derive(Debug, Clone)]
-pub struct Filler {
+pub(super) struct Filler {
     covered: Duration,
 }
 
 impl Filler {
     /// A track whose sound must be complete from `base` on.
-    #[must_use]
-    pub const fn new(base: Duration) -> Self {
+    pub(super) const fn new(base: Duration) -> Self {
         Self { covered: base }
-    }
-
-    /// Up to when the sound is complete.
-    #[must_use]
-    pub const fn covered(&self) -> Duration {
-        self.covered
     }
 
     /// Where the next packet of silence belongs, if one fits whole before `until`. A rest that
     /// is shorter than a packet is tolerated: clocks are slewed by up to 5 %, and units meet
     /// only roughly.
-    #[must_use]
-    pub fn due(&self, until: Duration) -> Option<Duration> {
+    pub(super) fn due(&self, until: Duration) -> Option<Duration> {
         (self.covered + SILENCE <= until).then_some(self.covered)
     }
 
     /// Records that a packet of silence was put at [`Filler::due`].
-    pub fn filled(&mut self) {
+    pub(super) fn filled(&mut self) {
         self.covered += SILENCE;
     }
 
     /// Whether a unit at `at` of this length still has its place: at most half of it may lie
     /// in what is complete already.
-    #[must_use]
-    pub fn has_place(&self, at: Duration, length: Duration) -> bool {
+    pub(super) fn has_place(&self, at: Duration, length: Duration) -> bool {
         at + length / 2 >= self.covered
     }
 
     /// Records a unit that was taken.
-    pub fn taken(&mut self, at: Duration, length: Duration) {
+    pub(super) fn taken(&mut self, at: Duration, length: Duration) {
         self.covered = at + length;
     }
 
     /// Where the last packet of silence belongs when the track ends at `end`: the end is met
     /// as closely as whole packets can.
-    #[must_use]
-    pub fn due_at_end(&self, end: Duration) -> Option<Duration> {
+    pub(super) fn due_at_end(&self, end: Duration) -> Option<Duration> {
         self.due(end + SILENCE / 2)
     }
 }

@@ -166,29 +166,19 @@ impl Graph {
         let kinds = (layout.video.is_some(), layout.audio.is_some());
         let mux = Mux::build(&pipeline, kinds, output, &counters, &reporter)?;
         let times = (base, LEAD);
-        let (video, blocking) = match layout.video {
-            None => (None, None),
-            Some(codec) => {
-                let (video, blocking) =
-                    VideoTrack::build(&pipeline, &mux, codec, settings, times, &counters)?;
-                (Some(video), blocking)
-            }
-        };
-        let audio = match layout.audio {
-            None => None,
-            Some(from) => Some(AudioTrack::build(
-                &pipeline,
-                &mux,
-                from,
-                settings.audio,
-                times,
-                &counters,
-            )?),
-        };
+        let video = layout
+            .video
+            .map(|codec| VideoTrack::build(&pipeline, &mux, codec, settings, times, &counters));
+        let (video, blocking) = video.transpose()?.unzip();
+        let audio = layout
+            .audio
+            .map(|from| AudioTrack::build(&pipeline, &mux, from, settings.audio, times, &counters));
+        let audio = audio.transpose()?;
         let started = pipeline.set_state(gst::State::Playing);
-        let stopper = Stopper::start(pipeline, blocking)?;
+        // From here on the pipeline is stopped whatever happens.
+        let stopper = Stopper::start(pipeline, blocking.flatten())?;
         if started.is_err() {
-            return Err(failed("pipeline", "starting"));
+            return Err(reporter.failure("starting"));
         }
         Ok(Self {
             video,
@@ -200,6 +190,9 @@ impl Graph {
     }
 
     /// Offers a unit captured at `at`. Never blocks.
+    ///
+    /// Seconds of media are queued, no more: units are to come at about the pace at which they
+    /// were captured.
     pub fn push(&mut self, kind: Kind, at: Duration, unit: &AccessUnit) -> Admission {
         let admission = match kind {
             Kind::Video => self.video.as_mut().map(|video| video.push(at, unit)),
@@ -246,8 +239,9 @@ impl Graph {
     pub async fn finish(mut self, end: Duration, deadline: Duration) -> Finished {
         self.reporter.ask();
         self.end(Kind::Video);
+        let last_picture = self.video.as_ref().and_then(VideoTrack::last);
         if let Some(audio) = &mut self.audio {
-            audio.finish(end);
+            audio.finish(last_picture.map_or(end, |last| end.max(last)));
         }
         let mut ending = self.reporter.subscribe();
         let over = ending.wait_for(|ending| !matches!(ending, Ending::Running));
@@ -264,5 +258,36 @@ impl Graph {
             counts: self.counters.snapshot(),
             result: stopped.and(drained),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_graph_needs_a_track_and_may_change_threads() {
+        struct Nowhere;
+        impl Output for Nowhere {
+            fn write(&mut self, _: &[u8]) -> Result<(), super::super::OutputClosed> {
+                Ok(())
+            }
+        }
+        fn is_send<T: Send>(_: &T) {}
+        let nothing = Layout {
+            video: None,
+            audio: None,
+        };
+        let settings = GraphSettings {
+            in_flight: InFlight::default(),
+            video_bitrate: 1_000_000,
+            keyframe_interval: Duration::from_secs(2),
+            audio: AudioOut::Opus,
+        };
+        let graph = Graph::start(nothing, &settings, Duration::ZERO, Box::new(Nowhere));
+        is_send(&graph);
+        assert!(matches!(graph, Err(MediaError::Layout(_))));
+        assert_eq!(InFlight::new(0), None);
+        assert_eq!(InFlight::new(5), None);
     }
 }

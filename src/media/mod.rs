@@ -4,13 +4,14 @@
 //! go in, an MPEG-TS byte stream comes out. Another layout or another segment is another graph.
 //!
 //! ```text
-//!  H.264 ──────────────────────────────────────────► feed ─► h264parse ─┐
-//!  VP8 … ─► feed ─► decoder ─► in-flight limit ─► x264enc ─┘            ├─► mpegtsmux ─► Output
-//!  Opus ─► fill ─► feed ─► opusdec ─► audiorate ─► AAC encoder ─────────┘
+//!  H.264 ─► feed ─► h264parse ──────────────────────────────────────────────────┐
+//!  VP8 … ─► feed ─► decoder ─► in-flight limit ─► x264enc ─► line ─► h264parse ─┼─► mpegtsmux ─► Output
+//!  Opus ──► fill ─► feed ─► opusdec ─► audiorate ─► AAC encoder ─► aacparse ────┘
 //! ```
 //!
-//! A *feed* is an `appsrc`: a queue bounded in bytes and time with a thread behind it, so it is
-//! the queue of encoded units before the mux and no `queue` element costs a second thread.
+//! A *feed* is an `appsrc`: a queue bounded in bytes and time with a thread behind it. For what
+//! is passed through it is the queue of encoded units before the mux, and no `queue` element
+//! costs another thread; behind the video encoder stands a second `appsrc` for that.
 //! `mpegtsmux` takes the earliest unit of all tracks and waits until each has one, so the owner
 //! calls [`Graph::advance`] at short, steady intervals: missing sound is filled with silence,
 //! missing video is declared as a gap. No clock takes part: the same input gives the same file.
@@ -25,13 +26,14 @@ mod counts;
 mod elements;
 mod error;
 mod feed;
-pub mod fill;
+mod fill;
 mod gate;
 mod graph;
 mod level;
 mod limit;
+mod line;
 mod mux;
-pub mod opus;
+mod opus;
 mod stop;
 pub mod test_card;
 mod transcode;

@@ -4,28 +4,25 @@
 use std::time::Duration;
 
 /// The longest packet allowed (RFC 6716, 3.4, rule 5).
-pub const MAX_PACKET: Duration = Duration::from_millis(120);
+const MAX_PACKET: Duration = Duration::from_millis(120);
 
 /// The length of a packet of [`silence`].
-pub const SILENCE: Duration = Duration::from_millis(20);
+pub(super) const SILENCE: Duration = Duration::from_millis(20);
 
 /// A packet of 20 ms that decodes to silence: one CELT full-band frame whose first symbol is the
 /// silence flag (RFC 6716, 4.3).
-#[must_use]
-pub const fn silence(stereo: bool) -> [u8; 3] {
+pub(super) const fn silence(stereo: bool) -> [u8; 3] {
     [if stereo { 0xfc } else { 0xf8 }, 0xff, 0xfe]
 }
 
 /// Whether a packet only says that nothing is being sent: WebRTC takes payloads of at most two
 /// bytes for that (`OpusFrame::IsDtxPacket`), RFC 6716 3.1 allows such frames of no bytes.
-#[must_use]
-pub const fn is_dtx(packet: &[u8]) -> bool {
+pub(super) const fn is_dtx(packet: &[u8]) -> bool {
     packet.len() <= 2
 }
 
 /// How much sound a packet holds, from its first one or two bytes; none when it is malformed.
-#[must_use]
-pub fn duration(packet: &[u8]) -> Option<Duration> {
+pub(super) fn duration(packet: &[u8]) -> Option<Duration> {
     let (&toc, rest) = packet.split_first()?;
     let frame = frame_duration(toc >> 3);
     let frames = match toc & 3 {

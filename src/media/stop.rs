@@ -33,6 +33,8 @@ impl Stopper {
                 // An error says that the graph was dropped, which is an order too.
                 let reply = orders.recv().ok();
                 stop(&pipeline, blocking.as_ref());
+                // Whoever waits may rely on the output having been let go.
+                drop((pipeline, blocking));
                 if let Some(reply) = reply {
                     // Nobody waits any longer when the deadline has passed.
                     let _ = reply.send(());

@@ -7,9 +7,10 @@ use gstreamer as gst;
 
 use super::counts::Counters;
 use super::elements::{chain, make, set};
-use super::feed::{Feed, Line, Unit};
+use super::feed::Feed;
 use super::gate::Gate;
 use super::level::Limits;
+use super::line::{Line, Unit};
 use super::mux::Mux;
 use super::{Admission, DropReason, GraphSettings, MediaError, transcode};
 use crate::room::{AccessUnit, Codec, Kind};
@@ -119,6 +120,9 @@ impl VideoTrack {
 
     /// Hands over what was gathered, and says that nothing more comes before `to`.
     pub(super) fn advance(&mut self, to: Duration) {
+        if self.ended {
+            return;
+        }
         self.feed.flush();
         if to >= self.last.unwrap_or(self.base) + PAUSE {
             let until = to + self.lead;
@@ -129,6 +133,11 @@ impl VideoTrack {
                 self.feed.line().gap(until);
             }
         }
+    }
+
+    /// When the newest picture is shown.
+    pub(super) fn last(&self) -> Option<Duration> {
+        self.last
     }
 
     pub(super) fn end(&mut self) {

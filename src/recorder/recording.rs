@@ -12,7 +12,6 @@
 //! happens beside the next.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,7 +30,7 @@ use super::segment_run::{ClosedSegment, SegmentRun};
 use super::summary::{RecordingProgress, RecordingSummary};
 use super::tally::Tally;
 use super::{Description, DropReason, RecordingIdentity, SegmentIndex, WriterEvent, WriterHandle};
-use crate::media::{Ending, Layout, MediaError};
+use crate::media::{self, Ending, Layout, MediaError};
 use crate::room::{AccessUnit, Kind, RoomCommand, Track, TrackId};
 
 /// Inputs waiting for a recording. A full inbox holds its room back, whose own queue drops.
@@ -182,7 +181,7 @@ impl Recording {
         let at = unit.at.saturating_sub(self.zero);
         if segment
             .push(kind, at, unit)
-            .is_some_and(|reason| reason.wants_keyframe())
+            .is_some_and(media::DropReason::wants_keyframe)
             && kind == Kind::Video
         {
             self.ask_keyframe();

@@ -233,6 +233,7 @@ impl Rig {
     pub fn complete(self, end: f64, name: &str) -> (Counts, File) {
         let (finished, tape) = self.finish(end);
         finished.result.unwrap();
+        assert_eq!(tape.holders(), 1, "the graph let go of its output");
         let counts = finished.counts;
         assert_eq!(counts.output_bytes, tape.len() as u64);
         let Counts { video, audio, .. } = counts;

@@ -45,6 +45,7 @@ def arguments():
     parser.add_argument("--simulcast", action="store_true")
     parser.add_argument("--screen", action="store_true", help="publish as a screen share")
     parser.add_argument("--busy", action="store_true", help="a picture that needs the bitrate")
+    parser.add_argument("--no-dtx", action="store_true", help="send silence as well")
     parser.add_argument("--no-video", action="store_true")
     parser.add_argument("--no-audio", action="store_true")
     parser.add_argument("--mute-audio", metavar="FROM:TO", help="in seconds since t0")
@@ -205,7 +206,8 @@ async def publish(room, options):
             rtc.TrackPublishOptions(
                 source=rtc.TrackSource.SOURCE_SCREENSHARE_AUDIO
                 if options.screen
-                else rtc.TrackSource.SOURCE_MICROPHONE
+                else rtc.TrackSource.SOURCE_MICROPHONE,
+                dtx=not options.no_dtx,
             ),
         )
     return video, audio, camera, microphone

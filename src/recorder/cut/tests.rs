@@ -58,7 +58,7 @@ struct Case {
 impl Case {
     fn new(tracks: &[Track]) -> Self {
         let start = Instant::now();
-        let mut cutter = Cutter::new(Duration::from_secs(60));
+        let mut cutter = Cutter::new(Duration::from_mins(1));
         for track in tracks {
             cutter.track_added(track.clone(), start);
         }
@@ -237,7 +237,7 @@ fn a_picture_that_stands_still_does_not_hold_sound_back_for_ever() {
 #[test]
 fn after_a_failure_sound_waits_for_the_picture_again() {
     let mut case = Case::new(&[camera(), microphone()]).open(BOTH);
-    case.cutter.failed(case.start + Duration::from_secs(60));
+    case.cutter.failed(case.start + Duration::from_mins(1));
     assert_eq!(case.step("A", &unit(60_000, true)), Step::Hold);
     assert_eq!(case.due(60_100), None);
     assert_eq!(case.step("V", &unit(60_200, true)), Step::Hold);
@@ -255,7 +255,7 @@ fn a_camera_that_is_muted_before_its_segment_starts_starts_none() {
 }
 
 /// What may happen to a recording.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Event {
     Video(Codec, bool),
     Audio(bool),

@@ -228,14 +228,15 @@ impl Published {
 /// What a track shows or sounds. A publisher that doesn't say is taken for camera or microphone,
 /// as LiveKit's own clients do; data tracks have no source.
 fn source_of(info: &proto::TrackInfo) -> Option<Source> {
+    use proto::{TrackSource, TrackType};
     match (info.source(), info.r#type()) {
-        (proto::TrackSource::Camera, _) => Some(Source::Camera),
-        (proto::TrackSource::Microphone, _) => Some(Source::Microphone),
-        (proto::TrackSource::ScreenShare, _) => Some(Source::ScreenShare),
-        (proto::TrackSource::ScreenShareAudio, _) => Some(Source::ScreenShareAudio),
-        (proto::TrackSource::Unknown, proto::TrackType::Video) => Some(Source::Camera),
-        (proto::TrackSource::Unknown, proto::TrackType::Audio) => Some(Source::Microphone),
-        (proto::TrackSource::Unknown, proto::TrackType::Data) => None,
+        (TrackSource::Camera, _) | (TrackSource::Unknown, TrackType::Video) => Some(Source::Camera),
+        (TrackSource::Microphone, _) | (TrackSource::Unknown, TrackType::Audio) => {
+            Some(Source::Microphone)
+        }
+        (TrackSource::ScreenShare, _) => Some(Source::ScreenShare),
+        (TrackSource::ScreenShareAudio, _) => Some(Source::ScreenShareAudio),
+        (TrackSource::Unknown, TrackType::Data) => None,
     }
 }
 
@@ -247,18 +248,17 @@ fn codec_of(info: &proto::TrackInfo, source: Source) -> Result<Codec, String> {
     let mime = info.mime_type.to_ascii_lowercase();
     let codec = match mime.as_str() {
         "video/h264" => Codec::H264,
-        "video/vp8" => Codec::Vp8,
+        // A codec that is not named shows with the first unit.
+        "" if source.kind() == Kind::Audio => Codec::Opus,
+        "video/vp8" | "" => Codec::Vp8,
         "video/vp9" => Codec::Vp9,
         "video/av1" => Codec::Av1,
         // Redundant Opus: the server unwraps it for a subscriber that does not offer RED.
         "audio/opus" | "audio/red" => Codec::Opus,
-        // Told before the first packet by old publishers: the media line will show.
-        "" if source.kind() == Kind::Audio => Codec::Opus,
-        "" => Codec::Vp8,
         _ => {
             let shown: String = mime
                 .chars()
-                .filter(|c| c.is_ascii_graphic())
+                .filter(char::is_ascii_graphic)
                 .take(40)
                 .collect();
             return Err(format!(
@@ -320,7 +320,10 @@ mod tests {
     fn a_track_is_asked_for_once_and_ends_as_it_ended() {
         let mut room = publications(&["*"]);
         let ann = person("PA_a", vec![video("TR_1", "video/H264")]);
-        assert_eq!(subscribed(&room.update(&[ann.clone()])), ["TR_1"]);
+        assert_eq!(
+            subscribed(&room.update(std::slice::from_ref(&ann))),
+            ["TR_1"]
+        );
         assert_eq!(room.update(&[ann]), []);
 
         let unpublished = room.update(&[person("PA_a", vec![])]);
@@ -361,7 +364,7 @@ mod tests {
         track.muted = true;
         let muted = person("PA_a", vec![track]);
         assert_eq!(
-            room.update(&[muted.clone()]),
+            room.update(std::slice::from_ref(&muted)),
             [Change::Muted(TrackId::new("TR_1"), true)]
         );
         assert_eq!(room.update(&[muted]), []);
@@ -385,7 +388,7 @@ mod tests {
         secret.encryption = proto::encryption::Type::Gcm.into();
         let ann = person("PA_a", vec![video("TR_x", "video/h265"), secret]);
         let reasons: Vec<String> = room
-            .update(&[ann.clone()])
+            .update(std::slice::from_ref(&ann))
             .into_iter()
             .map(|change| match change {
                 Change::Unrecordable { reason, .. } => reason,

@@ -21,10 +21,10 @@ pub fn tracks_by_media_line(
                 .lines()
                 .find_map(|line| line.trim_end().strip_prefix(name))
         };
-        let (Some(mid), Some(msid)) = (attribute("a=mid:"), attribute("a=msid:")) else {
+        let (Some(mid), Some(pair)) = (attribute("a=mid:"), attribute("a=msid:")) else {
             continue;
         };
-        if let Some(track) = msid.split_whitespace().nth(1) {
+        if let Some(track) = pair.split_whitespace().nth(1) {
             tracks.insert(mid.to_owned(), TrackId::new(track));
         }
     }

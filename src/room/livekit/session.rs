@@ -35,6 +35,13 @@ const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_millis(500);
 /// A signalling message that is not taken in this time means a dead connection.
 const SIGNAL_DEADLINE: Duration = Duration::from_secs(2);
 
+/// How late libwebrtc's reports put sound. They pair the stamp of a packet's first sample with
+/// the moment at which the packet was sent (`modules/rtp_rtcp/source/rtcp_sender.cc`: sound comes
+/// without a capture time), one packet of 20 ms later; pictures
+/// are paired with their capture. Measured as 22 ms against arrival. All of LiveKit's own
+/// publishers, browsers included, are libwebrtc.
+const AUDIO_REPORT_LATE: Duration = Duration::from_millis(20);
+
 /// How long leaving may take.
 const LEAVE_DEADLINE: Duration = Duration::from_millis(500);
 
@@ -307,7 +314,7 @@ impl Session {
         if track.codec != codec {
             self.switch_codec(&id, codec).await?;
         }
-        let Some(placed) = self.place(&id, data) else {
+        let Some(placed) = self.place(&id, codec, data) else {
             return Ok(());
         };
         let unit = AccessUnit {
@@ -344,9 +351,13 @@ impl Session {
         clippy::cast_possible_truncation,
         reason = "RTP time is the low 32 bits"
     )]
-    fn place(&mut self, id: &TrackId, data: &MediaData) -> Option<Placed> {
+    fn place(&mut self, id: &TrackId, codec: Codec, data: &MediaData) -> Option<Placed> {
+        let late = match codec.kind() {
+            Kind::Audio => AUDIO_REPORT_LATE,
+            Kind::Video => Duration::ZERO,
+        };
         let report = data.last_sender_info.as_ref().map(|info| SenderReport {
-            ntp: info.ntp_time,
+            ntp: info.ntp_time.checked_sub(late).unwrap_or(info.ntp_time),
             rtp: info.rtp_time.numer() as u32,
         });
         self.timeline

@@ -7,7 +7,7 @@ use livekit_token::{AccessToken, Claims, VideoGrants};
 use super::LiveKitError;
 
 /// How long a minted token may be used to join. A connection outlives its token.
-const LIFETIME: Duration = Duration::from_secs(10 * 60);
+const LIFETIME: Duration = Duration::from_mins(10);
 
 /// The server's limit for room names and identities (livekit-server `limit` section, defaults).
 pub const MAX_NAME_BYTES: usize = 256;
@@ -151,7 +151,7 @@ mod tests {
                 .contains("for the room 'lobby', not 'hall'")
         );
 
-        let later = SystemTime::now() + Duration::from_secs(3600);
+        let later = SystemTime::now() + Duration::from_hours(1);
         let expired = given.token_for("lobby", later).unwrap_err();
         assert!(expired.to_string().contains("it expired"), "{expired}");
 

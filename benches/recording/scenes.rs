@@ -1,0 +1,119 @@
+//! What is recorded, and what that may cost.
+
+use std::time::Duration;
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use crate::observe::{self, Cost};
+use crate::stage::reeld::{self, Recording};
+use crate::stage::scene::{ROOM, Scene};
+use crate::stage::server::{API_KEY, API_SECRET};
+
+/// Somebody who publishes 720p30 at 2 Mb/s and unbroken sound, before the recorder comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Setting {
+    /// H.264 copied, Opus to AAC.
+    H264,
+    /// H.264 copied, Opus copied.
+    Opus,
+    /// VP8 to H.264, Opus to AAC.
+    Vp8,
+}
+
+/// What a recording may cost at most.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Targets {
+    /// CPU time by time, in percent.
+    pub core_percent: f64,
+    /// In megabytes of 1,000,000 bytes.
+    pub peak_rss_mb: f64,
+    /// From the start of the process, in milliseconds.
+    pub first_byte_ms: f64,
+    /// Pictures dropped on an idle machine.
+    pub dropped: u64,
+}
+
+/// One scene's outcome.
+pub struct Measured {
+    pub cost: Cost,
+    pub recording: Recording,
+}
+
+impl Setting {
+    pub const ALL: [Self; 3] = [Self::H264, Self::Opus, Self::Vp8];
+
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::H264 => "H.264 copied, Opus → AAC",
+            Self::Opus => "H.264 copied, Opus copied",
+            Self::Vp8 => "VP8 → H.264, Opus → AAC",
+        }
+    }
+
+    pub const fn targets(self) -> Targets {
+        let (core_percent, peak_rss_mb) = match self {
+            Self::H264 => (4.0, 35.0),
+            Self::Opus => (3.0, 35.0),
+            Self::Vp8 => (30.0, 60.0),
+        };
+        Targets {
+            core_percent,
+            peak_rss_mb,
+            first_byte_ms: 600.0,
+            dropped: 0,
+        }
+    }
+
+    /// Records for `length`, start included.
+    ///
+    /// # Panics
+    /// When the recording is not sound.
+    pub fn measure(self, length: Duration) -> Measured {
+        let scene = Scene::set();
+        let codec = match self {
+            Self::H264 | Self::Opus => "h264",
+            Self::Vp8 => "vp8",
+        };
+        let mut publisher = scene.publish(
+            "performer",
+            &[
+                "--codec",
+                codec,
+                "--bitrate",
+                "2000000",
+                "--busy",
+                "--no-dtx",
+            ],
+        );
+        // libwebrtc begins low and has found out by then that it may send 2 Mb/s.
+        publisher.await_second(9);
+        let mut command = reeld::command();
+        command
+            .args(["record", "--json", "--room", ROOM])
+            .args(["--url", &scene.server.url()])
+            .args(["--duration", &format!("{}s", length.as_secs())])
+            .arg("--output")
+            .arg(scene.output())
+            .env("LIVEKIT_API_KEY", API_KEY)
+            .env("LIVEKIT_API_SECRET", API_SECRET)
+            .env("REELD_AUDIO__CODEC", self.audio());
+        let (cost, outcome) = observe::run(&mut command, &scene.output(), length);
+        let mut summary = outcome.summary();
+        let take = scene.take(&summary, "performer");
+        take.assert_streams(&[("audio", self.audio()), ("video", "h264")]);
+        publisher.stop();
+        Measured {
+            cost,
+            recording: summary.recordings.remove(0),
+        }
+    }
+
+    const fn audio(self) -> &'static str {
+        match self {
+            Self::H264 | Self::Vp8 => "aac",
+            Self::Opus => "opus",
+        }
+    }
+}
