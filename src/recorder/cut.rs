@@ -20,7 +20,8 @@ const SETTLE: Duration = Duration::from_millis(400);
 /// How long announced video may take to deliver a keyframe before sound is recorded alone.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long past its time a segment of sound waits for a keyframe of silent video to cut at.
+/// How long a picture may stand still, muted or not, before sound no longer waits for its next
+/// keyframe to cut at: a server stops video for which a line is too narrow without a word.
 const CUT_GRACE: Duration = Duration::from_secs(10);
 
 /// Units kept until the first segment opens, at most: [`PATIENCE`] of sound and a second of video.
@@ -61,7 +62,8 @@ impl From<Step> for Decision {
 #[derive(Debug)]
 pub struct Cutter {
     segment: Duration,
-    first_track: Option<Instant>,
+    /// Since when the first segment, or the one after a failure, waits for its tracks.
+    waits_since: Option<Instant>,
     video: Option<Active>,
     audio: Option<Active>,
     open: Option<Open>,
@@ -74,6 +76,8 @@ struct Active {
     waits: Option<DropReason>,
     /// A unit that decoding can start with has come.
     delivered: bool,
+    /// When its newest unit was captured.
+    newest: Duration,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -88,7 +92,7 @@ impl Cutter {
     pub const fn new(segment: Duration) -> Self {
         Self {
             segment,
-            first_track: None,
+            waits_since: None,
             video: None,
             audio: None,
             open: None,
@@ -97,13 +101,14 @@ impl Cutter {
 
     /// A track of the recording was announced; it takes the place of an older one of its kind.
     pub fn track_added(&mut self, track: Track, now: Instant) {
-        self.first_track.get_or_insert(now);
+        self.waits_since.get_or_insert(now);
         let kind = track.source.kind();
         let waits = (kind == Kind::Video).then_some(DropReason::AwaitingKeyframe);
         *self.slot(kind) = Some(Active {
             track,
             waits,
             delivered: false,
+            newest: Duration::ZERO,
         });
     }
 
@@ -167,6 +172,7 @@ impl Cutter {
         }
         if let Some(active) = self.slot(kind) {
             active.delivered = true;
+            active.newest = unit.at;
         }
         let decision = match self.open {
             None => Step::Hold.into(),
@@ -182,10 +188,10 @@ impl Cutter {
         decision
     }
 
-    /// Whether to start now with the units held: their layout.
+    /// Whether to start now with the units held: their layout, which has a track.
     #[must_use]
     pub fn due(&self, now: Instant) -> Option<Layout> {
-        let waited = now.saturating_duration_since(self.first_track?);
+        let waited = now.saturating_duration_since(self.waits_since?);
         if self.open.is_some() {
             return None;
         }
@@ -203,7 +209,10 @@ impl Cutter {
         } else {
             false
         };
-        start.then(|| self.wanted())
+        // A camera muted before its first segment leaves nothing to start with.
+        start
+            .then(|| self.wanted())
+            .filter(|layout| layout.video.is_some() || layout.audio.is_some())
     }
 
     /// The segment that [`Self::due`] asked for starts at `at`.
@@ -211,9 +220,11 @@ impl Cutter {
         self.open = Some(Open { layout, since: at });
     }
 
-    /// The open segment failed: the recording goes on with a new one, from a keyframe.
-    pub fn failed(&mut self) {
+    /// The open segment failed: the recording goes on with a new one, from a keyframe, for which
+    /// sound waits as it does at the start.
+    pub fn failed(&mut self, now: Instant) {
         self.open = None;
+        self.waits_since = Some(now);
         if let Some(active) = &mut self.video {
             active.waits = Some(DropReason::AwaitingKeyframe);
             active.delivered = false;
@@ -291,7 +302,12 @@ impl Cutter {
     fn audio_unit(&self, open: Open, unit: &AccessUnit) -> Decision {
         let wanted = self.wanted();
         let age = unit.at.saturating_sub(open.since);
-        let video_flows = open.layout.video.is_some() && wanted.video.is_some();
+        let video_flows = open.layout.video.is_some()
+            && wanted.video.is_some()
+            && self
+                .video
+                .as_ref()
+                .is_some_and(|video| unit.at.saturating_sub(video.newest) < CUT_GRACE);
         if wanted.audio != open.layout.audio {
             return if video_flows {
                 // Cut at a keyframe, so that the picture goes on from there.
@@ -340,223 +356,4 @@ pub fn start_of<'a>(
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::room::{Codec, Participant, Source};
-
-    fn track(id: &str, source: Source, codec: Codec) -> Track {
-        Track {
-            id: TrackId::new(id),
-            participant: Arc::new(Participant {
-                sid: "PA".to_owned(),
-                identity: "ann".to_owned(),
-                name: String::new(),
-            }),
-            source,
-            codec,
-            stereo: false,
-            muted: false,
-        }
-    }
-
-    fn camera() -> Track {
-        track("V", Source::Camera, Codec::H264)
-    }
-
-    fn microphone() -> Track {
-        track("A", Source::Microphone, Codec::Opus)
-    }
-
-    fn unit(ms: u64, keyframe: bool) -> AccessUnit {
-        AccessUnit {
-            at: Duration::from_millis(ms),
-            keyframe,
-            contiguous: true,
-            data: Arc::from([0u8]),
-        }
-    }
-
-    const BOTH: Layout = Layout {
-        video: Some(Codec::H264),
-        audio: Some(AudioIn { stereo: false }),
-    };
-    const SOUND: Layout = Layout {
-        video: None,
-        audio: Some(AudioIn { stereo: false }),
-    };
-    const PICTURE: Layout = Layout {
-        video: Some(Codec::H264),
-        audio: None,
-    };
-
-    struct Case {
-        cutter: Cutter,
-        start: Instant,
-    }
-
-    impl Case {
-        fn new(tracks: &[Track]) -> Self {
-            let start = Instant::now();
-            let mut cutter = Cutter::new(Duration::from_mins(1));
-            for track in tracks {
-                cutter.track_added(track.clone(), start);
-            }
-            Self { cutter, start }
-        }
-
-        fn step(&mut self, id: &str, unit: &AccessUnit) -> Step {
-            self.cutter.unit(&TrackId::new(id), unit).step
-        }
-
-        fn due(&self, ms: u64) -> Option<Layout> {
-            self.cutter.due(self.start + Duration::from_millis(ms))
-        }
-
-        fn open(mut self, layout: Layout) -> Self {
-            for active in [&mut self.cutter.video, &mut self.cutter.audio]
-                .into_iter()
-                .flatten()
-            {
-                active.waits = None;
-                active.delivered = true;
-            }
-            self.cutter.opened(layout, Duration::ZERO);
-            self
-        }
-    }
-
-    #[test]
-    fn announced_tracks_start_together_at_the_first_keyframe() {
-        let mut case = Case::new(&[camera(), microphone()]);
-        assert_eq!(case.step("A", &unit(0, true)), Step::Hold);
-        assert_eq!(
-            case.step("V", &unit(5, false)),
-            Step::Drop(DropReason::AwaitingKeyframe)
-        );
-        assert_eq!(case.due(50), None);
-        assert_eq!(case.step("V", &unit(40, true)), Step::Hold);
-        assert_eq!(case.due(50), Some(BOTH));
-    }
-
-    #[test]
-    fn a_lone_track_waits_a_moment_for_its_companion() {
-        let mut case = Case::new(&[camera()]);
-        assert_eq!(case.step("V", &unit(0, true)), Step::Hold);
-        assert_eq!(case.due(300), None);
-        assert_eq!(case.due(400), Some(PICTURE));
-        case.cutter.track_added(microphone(), case.start);
-        assert_eq!(case.due(300), Some(BOTH));
-    }
-
-    #[test]
-    fn sound_does_not_wait_for_ever_for_a_picture() {
-        let mut case = Case::new(&[camera(), microphone()]);
-        assert_eq!(case.step("A", &unit(0, true)), Step::Hold);
-        assert_eq!(case.due(1_999), None);
-        assert_eq!(case.due(2_000), Some(SOUND));
-        case.cutter.track_muted(&TrackId::new("V"), true);
-        assert_eq!(case.due(400), Some(SOUND));
-    }
-
-    #[test]
-    fn a_picture_that_comes_later_cuts_at_its_keyframe() {
-        let mut case = Case::new(&[microphone()]).open(SOUND);
-        assert_eq!(case.step("A", &unit(20, true)), Step::Push);
-        case.cutter.track_added(camera(), case.start);
-        let late = case.cutter.unit(&TrackId::new("V"), &unit(30, false));
-        assert_eq!(late.step, Step::Drop(DropReason::AwaitingKeyframe));
-        assert!(late.ask_keyframe);
-        assert_eq!(case.step("V", &unit(60, true)), Step::Cut(BOTH));
-        assert_eq!(case.step("V", &unit(90, false)), Step::Push);
-    }
-
-    #[test]
-    fn sound_that_comes_later_waits_for_a_keyframe_of_the_picture() {
-        let mut case = Case::new(&[camera()]).open(PICTURE);
-        case.cutter.track_added(microphone(), case.start);
-        let sound = case.cutter.unit(&TrackId::new("A"), &unit(10, true));
-        assert!(sound.ask_keyframe);
-        assert_eq!(sound.step, Step::Drop(DropReason::AwaitingKeyframe));
-        let picture = case.cutter.unit(&TrackId::new("V"), &unit(15, false));
-        assert_eq!((picture.step, picture.ask_keyframe), (Step::Push, true));
-        assert_eq!(case.step("V", &unit(40, true)), Step::Cut(BOTH));
-    }
-
-    #[test]
-    fn a_segment_ends_at_the_first_keyframe_after_its_time() {
-        let mut case = Case::new(&[camera(), microphone()]).open(BOTH);
-        assert_eq!(case.step("V", &unit(59_999, true)), Step::Push);
-        let over = case.cutter.unit(&TrackId::new("V"), &unit(60_001, false));
-        assert_eq!((over.step, over.ask_keyframe), (Step::Push, true));
-        assert_eq!(case.step("A", &unit(60_010, true)), Step::Push);
-        assert_eq!(case.step("V", &unit(60_100, true)), Step::Cut(BOTH));
-        assert_eq!(case.step("V", &unit(60_133, true)), Step::Push);
-    }
-
-    #[test]
-    fn sound_alone_cuts_anywhere_and_a_dark_camera_does_not_stop_it() {
-        let mut alone = Case::new(&[microphone()]).open(SOUND);
-        assert_eq!(alone.step("A", &unit(60_000, true)), Step::Cut(SOUND));
-        let mut dark = Case::new(&[camera(), microphone()]).open(BOTH);
-        dark.cutter.track_muted(&TrackId::new("V"), true);
-        assert_eq!(dark.step("A", &unit(69_999, true)), Step::Push);
-        assert_eq!(dark.step("A", &unit(70_000, true)), Step::Cut(SOUND));
-    }
-
-    #[test]
-    fn a_republish_goes_on_in_the_segment_or_cuts_with_another_codec() {
-        let mut case = Case::new(&[camera(), microphone()]).open(BOTH);
-        case.cutter.track_removed(&TrackId::new("V"));
-        case.cutter
-            .track_added(track("V2", Source::Camera, Codec::H264), case.start);
-        assert_eq!(
-            case.step("V2", &unit(100, false)),
-            Step::Drop(DropReason::AwaitingKeyframe)
-        );
-        assert_eq!(case.step("V2", &unit(133, true)), Step::Push);
-        assert_eq!(
-            case.step("V", &unit(150, true)),
-            Step::Drop(DropReason::Filtered)
-        );
-
-        case.cutter
-            .track_added(track("V3", Source::Camera, Codec::Vp8), case.start);
-        let vp8 = Layout {
-            video: Some(Codec::Vp8),
-            ..BOTH
-        };
-        assert_eq!(case.step("V3", &unit(200, true)), Step::Cut(vp8));
-    }
-
-    #[test]
-    fn after_a_hole_nothing_is_taken_before_the_next_keyframe() {
-        let mut case = Case::new(&[camera(), microphone()]).open(BOTH);
-        let mut broken = unit(100, false);
-        broken.contiguous = false;
-        let decision = case.cutter.unit(&TrackId::new("V"), &broken);
-        assert_eq!(decision.step, Step::Drop(DropReason::Discontinuity));
-        assert!(decision.ask_keyframe);
-        assert_eq!(
-            case.step("V", &unit(133, false)),
-            Step::Drop(DropReason::Discontinuity)
-        );
-        assert_eq!(case.step("V", &unit(166, true)), Step::Push);
-        assert_eq!(case.step("V", &unit(200, false)), Step::Push);
-        case.cutter.lost(Kind::Video, DropReason::QueueFull);
-        assert_eq!(
-            case.step("V", &unit(233, false)),
-            Step::Drop(DropReason::QueueFull)
-        );
-    }
-
-    #[test]
-    fn the_first_segment_starts_with_the_picture() {
-        let (sound, picture) = (unit(0, true), unit(500, true));
-        let held = || [(Kind::Audio, &sound), (Kind::Video, &picture)].into_iter();
-        assert_eq!(start_of(BOTH, held()), Some(Duration::from_millis(500)));
-        assert_eq!(start_of(SOUND, held()), Some(Duration::ZERO));
-        assert_eq!(start_of(PICTURE, std::iter::empty()), None);
-    }
-}
+mod tests;

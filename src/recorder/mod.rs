@@ -8,7 +8,7 @@
 //! ```
 //!
 //! - [`recording`]: the task that drives a recording; its [`cut`] decides what goes where, its
-//!   [`pace`] tells silence from lateness; pure.
+//!   [`pace`] tells silence from lateness, its [`overlap`] keeps sound whole where it is cut; pure.
 //! - [`names`]: folders and files, from names that strangers chose.
 //! - `handover`: the bounded queue into the writer's thread.
 //! - `segment`: when to write, sync and seal; pure.
@@ -24,16 +24,20 @@ mod cut;
 mod disk;
 pub mod drops;
 pub mod error;
+mod failure;
 mod folder;
 pub mod handle;
 mod handover;
+mod input;
 pub mod manifest;
 pub mod messages;
 pub mod names;
+mod overlap;
 mod pace;
 pub mod playlist;
 pub mod pts_scan;
 pub mod recording;
+mod sealing;
 pub mod segment;
 mod segment_file;
 mod segment_run;

@@ -12,7 +12,6 @@
 //! happens beside the next.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,17 +19,19 @@ use time::OffsetDateTime;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+pub use super::failure::{RecordingError, one_line};
+pub use super::input::{Input, RecordingSetup};
+
 use super::cut::{Cutter, MAX_HELD, Step, start_of};
+use super::overlap::Overlap;
 use super::pace::Pace;
+use super::sealing::finish_writer;
 use super::segment_run::{ClosedSegment, SegmentRun};
 use super::summary::{RecordingProgress, RecordingSummary};
 use super::tally::Tally;
-use super::{
-    Description, DropReason, Outcome, RecorderError, RecordingIdentity, SegmentIndex, WriterEvent,
-    WriterHandle, WriterSettings,
-};
-use crate::media::{self, Ending, GraphSettings, Layout, MediaError};
-use crate::room::{AccessUnit, Kind, Participant, RoomCommand, Source, Track, TrackId};
+use super::{Description, DropReason, RecordingIdentity, SegmentIndex, WriterEvent, WriterHandle};
+use crate::media::{self, Ending, Layout, MediaError};
+use crate::room::{AccessUnit, Kind, RoomCommand, Track, TrackId};
 
 /// Inputs waiting for a recording. A full inbox holds its room back, whose own queue drops.
 pub const INBOX: usize = 256;
@@ -41,67 +42,8 @@ const TICK: Duration = Duration::from_millis(100);
 /// How long a graph may take to hand over what it holds.
 const DRAIN: Duration = Duration::from_secs(2);
 
-/// How long the disk may take to seal what is written.
-const SEAL: Duration = Duration::from_secs(10);
-
 /// Segments that may fail one after the other before the recording is given up.
 const FAILURES: u32 = 3;
-
-/// What a recording is made with.
-#[derive(Debug, Clone)]
-pub struct RecordingSetup {
-    /// Below which directory.
-    pub root: PathBuf,
-    /// The room's name.
-    pub room: String,
-    /// The server's name for this life of the room.
-    pub room_sid: String,
-    /// Who is recorded.
-    pub participant: Arc<Participant>,
-    /// What gives it its name: camera or screen share.
-    pub source: Source,
-    /// How each segment's graph works.
-    pub graph: GraphSettings,
-    /// How files are written, and how long segments are.
-    pub writer: WriterSettings,
-}
-
-/// What a recording is told.
-#[derive(Debug)]
-pub enum Input {
-    /// A track of it was announced.
-    TrackAdded(Track),
-    /// A track of it was muted or unmuted.
-    TrackMuted(TrackId, bool),
-    /// A track of it has ended.
-    TrackRemoved(TrackId),
-    /// A unit of one of its tracks.
-    Unit(TrackId, AccessUnit),
-}
-
-/// Why a recording ended early.
-#[derive(Debug, thiserror::Error)]
-pub enum RecordingError {
-    /// Its files can't be made or written.
-    #[error(transparent)]
-    Storage(#[from] RecorderError),
-    /// Its media can't be processed.
-    #[error(transparent)]
-    Media(#[from] MediaError),
-    /// The thread that started a segment died.
-    #[error("a thread died while a segment was started; please report this")]
-    Thread(#[source] tokio::task::JoinError),
-    /// The disk did not seal the recording in time.
-    #[error(
-        "{folder}: the disk did not seal the recording within {waited:?}; what is written stays"
-    )]
-    SealDeadline {
-        /// The recording's folder.
-        folder: PathBuf,
-        /// How long was waited.
-        waited: Duration,
-    },
-}
 
 /// Records until `inbox` closes, then seals. The room is asked for keyframes over `commands`.
 pub async fn run(
@@ -116,6 +58,7 @@ pub async fn run(
         commands,
         progress,
         held: VecDeque::new(),
+        overlap: Overlap::default(),
         pace: None,
         zero: Duration::ZERO,
         end: Duration::ZERO,
@@ -126,6 +69,7 @@ pub async fn run(
         unsegmented: Tally::default(),
         total: Tally::default(),
         failures: 0,
+        unexplained: None,
     };
     let error = recording.follow(&mut inbox).await.err();
     recording.seal(error).await
@@ -138,6 +82,7 @@ struct Recording {
     cutter: Cutter,
     /// Units until the first segment opens, at most [`MAX_HELD`].
     held: VecDeque<(Kind, AccessUnit)>,
+    overlap: Overlap,
     pace: Option<Pace>,
     /// The source's time where the recording starts.
     zero: Duration,
@@ -153,6 +98,8 @@ struct Recording {
     /// Units of all segments that are closed.
     total: Tally,
     failures: u32,
+    /// A segment whose bytes were refused; the writer's word on it is on its way.
+    unexplained: Option<SegmentIndex>,
 }
 
 impl Recording {
@@ -228,6 +175,9 @@ impl Recording {
             return self.unsegmented.refused(kind, DropReason::AwaitingKeyframe);
         };
         segment.entrance().received(kind);
+        if kind == Kind::Audio {
+            self.overlap.heard(unit);
+        }
         let at = unit.at.saturating_sub(self.zero);
         if segment
             .push(kind, at, unit)
@@ -284,7 +234,7 @@ impl Recording {
         let starts_at = at.saturating_sub(self.zero);
         let discontinuity = before.is_some_and(|before| before != layout) || self.failures > 0;
         let tracks: Vec<Track> = self.cutter.tracks().cloned().collect();
-        let segment = SegmentRun::start(
+        let mut segment = SegmentRun::start(
             writer,
             layout,
             &tracks,
@@ -301,6 +251,11 @@ impl Recording {
             audio = layout.audio.map_or("none", |_| "opus"),
             "segment started"
         );
+        if layout.audio.is_some() {
+            for unit in self.overlap.from(at) {
+                segment.push(Kind::Audio, unit.at.saturating_sub(self.zero), unit);
+            }
+        }
         self.segment = Some(segment);
         Ok(())
     }
@@ -413,9 +368,11 @@ impl Recording {
 
     fn ended(&mut self, ending: Ending) -> Result<(), RecordingError> {
         match ending {
-            // The writer refused its bytes, and has said or will say why.
+            // The writer refused its bytes: its own event says why, and is what counts.
             Ending::Failed(MediaError::OutputClosed) => {
-                self.segment_failed(None, MediaError::OutputClosed.into())
+                self.unexplained = self.segment.as_ref().map(SegmentRun::index);
+                self.give_up_segment();
+                Ok(())
             }
             Ending::Failed(error) => self.segment_failed(None, error.into()),
             Ending::Running | Ending::Complete => Ok(()),
@@ -429,7 +386,8 @@ impl Recording {
         error: RecordingError,
     ) -> Result<(), RecordingError> {
         let open = self.segment.as_ref().map(SegmentRun::index);
-        if open.is_none() || index.is_some_and(|index| Some(index) != open) {
+        let given_up = index.is_some() && index == self.unexplained;
+        if !given_up && (open.is_none() || index.is_some_and(|index| Some(index) != open)) {
             tracing::warn!(room = %self.setup.room, "a segment was cut short: {}", one_line(&error));
             return Ok(());
         }
@@ -442,10 +400,18 @@ impl Recording {
             participant = %self.setup.participant.identity,
             "a segment failed, going on with a new one: {}", one_line(&error)
         );
-        self.close_segment(self.end);
-        self.cutter.failed();
-        self.ask_keyframe();
+        if given_up {
+            self.unexplained = None;
+        } else {
+            self.give_up_segment();
+        }
         Ok(())
+    }
+
+    fn give_up_segment(&mut self) {
+        self.close_segment(self.end);
+        self.cutter.failed(Instant::now());
+        self.ask_keyframe();
     }
 
     fn closed(&mut self, closed: ClosedSegment) {
@@ -502,24 +468,6 @@ impl Recording {
     }
 }
 
-/// The folder, and how the writer ended.
-pub(super) type Sealed = (PathBuf, Result<Outcome, RecordingError>);
-
-async fn finish_writer(writer: WriterHandle, mut events: mpsc::Receiver<WriterEvent>) -> Sealed {
-    let folder = writer.folder().to_owned();
-    // The outcome says all that the events would; taking them keeps the writer going.
-    let drain = async { while events.recv().await.is_some() {} };
-    let finished = async { tokio::join!(writer.finish(), drain).0 };
-    let outcome = match tokio::time::timeout(SEAL, finished).await {
-        Ok(outcome) => outcome.map_err(RecordingError::from),
-        Err(_) => Err(RecordingError::SealDeadline {
-            folder: folder.clone(),
-            waited: SEAL,
-        }),
-    };
-    (folder, outcome)
-}
-
 async fn next_event(
     writer: &mut Option<(WriterHandle, mpsc::Receiver<WriterEvent>)>,
 ) -> WriterEvent {
@@ -537,20 +485,4 @@ async fn next_ending(segment: &mut Option<SegmentRun>) -> Ending {
         Some(segment) => segment.ending().await,
         None => std::future::pending().await,
     }
-}
-
-/// An error and its causes on one line.
-#[must_use]
-pub fn one_line(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        if !line.contains(&text) {
-            line.push_str(": ");
-            line.push_str(&text);
-        }
-        cause = error.source();
-    }
-    line
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::messages::Progress;
-use super::recording::{RecordingError, RecordingSetup, Sealed};
+use super::recording::{RecordingError, RecordingSetup};
+use super::sealing::Sealed;
 use super::tally::{KindTally, Tally};
 use crate::room::Source;
 

@@ -20,14 +20,17 @@ const PICTURE: i64 = 3_000;
 /// How far sound and picture may be apart, in milliseconds: an AAC frame has 21 ms, a picture 33.
 const APART: u64 = 50;
 
-const LONG_SEGMENTS: std::time::Duration = std::time::Duration::from_secs(60);
+/// Packets of silence at the end of each file: they push out what the encoder still holds.
+const TAIL: u64 = 3;
+
+const LONG_SEGMENTS: std::time::Duration = std::time::Duration::from_mins(1);
 
 fn output() -> TempDir {
     tempfile::tempdir().unwrap()
 }
 
-fn whole(root: &TempDir) -> RoomSettings {
-    settings(root.path(), LONG_SEGMENTS)
+fn whole(output: &TempDir) -> RoomSettings {
+    settings(output.path(), LONG_SEGMENTS)
 }
 
 /// The only recording, of "ann" and her camera; it has ended without an error.
@@ -36,9 +39,6 @@ fn anns(played: &Played) -> Recording {
     assert_eq!(summary.error, None);
     let recording = Recording::read(summary.dir.as_ref().unwrap());
     assert_eq!(recording.pictures(), summary.frames.video.written);
-    for kind in [&summary.frames.video, &summary.frames.audio] {
-        assert!(kind.written <= kind.received + recording.manifest.totals.silence);
-    }
     let drops = summary.frames.video.dropped.total();
     assert_eq!(
         summary.frames.video.received,
@@ -62,6 +62,18 @@ fn assert_equally_long(recording: &Recording, played: &Played) {
     }
 }
 
+/// No sound was made up but what ends each file.
+fn assert_no_silence(recording: &Recording, played: &Played) {
+    for segment in &recording.manifest.segments {
+        let silence = segment.silence;
+        assert!(
+            silence <= TAIL,
+            "{silence} packets of silence, script late by {:?}",
+            played.worst_lag
+        );
+    }
+}
+
 /// The pictures of each file go on where those of the file before ended.
 fn assert_pictures_go_on(recording: &Recording) {
     for pair in recording.files.windows(2) {
@@ -73,9 +85,9 @@ fn assert_pictures_go_on(recording: &Recording) {
 
 #[test]
 fn a_recording_is_cut_by_time_and_loses_nothing() {
-    let root = output();
+    let output = output();
     let ann = participant("ann");
-    let mut room = Room::open(settings(root.path(), ms(2_000)));
+    let mut room = Room::open(settings(output.path(), ms(2_000)));
     room.camera(&ann, "V");
     room.microphone(&ann, "A");
     room.play(ms(5_000));
@@ -86,10 +98,10 @@ fn a_recording_is_cut_by_time_and_loses_nothing() {
     assert_eq!(recording.pictures(), played.sent("V"));
     assert_eq!(played.sent("V"), 150);
     assert_eq!(recording.manifest.totals.drops.total(), 0);
-    let silence = recording.manifest.totals.silence;
-    assert_eq!(silence, 0, "script late by {:?}", played.worst_lag);
+    assert_no_silence(&recording, &played);
     let lengths = recording.picture_lengths();
-    assert_eq!(lengths[..2], [2_000, 2_000]);
+    let on_time = |length: &u64| (1_998..=2_002).contains(length);
+    assert!(lengths[..2].iter().all(on_time), "{lengths:?}");
     assert_pictures_go_on(&recording);
     assert_equally_long(&recording, &played);
     assert!(recording.manifest.segments.iter().all(|s| !s.discontinuity));
@@ -97,9 +109,9 @@ fn a_recording_is_cut_by_time_and_loses_nothing() {
 
 #[test]
 fn sound_that_arrives_before_its_picture_is_cut_with_it() {
-    let root = output();
+    let output = output();
     let ann = participant("ann");
-    let mut room = Room::open(settings(root.path(), ms(1_500)));
+    let mut room = Room::open(settings(output.path(), ms(1_500)));
     room.camera(&ann, "V");
     room.delay("V", ms(200));
     room.microphone(&ann, "A");
@@ -110,8 +122,7 @@ fn sound_that_arrives_before_its_picture_is_cut_with_it() {
     assert!(recording.files.len() >= 2, "{:?}", recording.layouts());
     assert_eq!(recording.pictures(), played.sent("V"));
     assert_pictures_go_on(&recording);
-    let silence = recording.manifest.totals.silence;
-    assert_eq!(silence, 0, "script late by {:?}", played.worst_lag);
+    assert_no_silence(&recording, &played);
     for file in &recording.files {
         let starts = file.audio_video.unwrap().starts_ms;
         assert!(starts.unsigned_abs() <= APART, "{starts} ms");
@@ -120,9 +131,9 @@ fn sound_that_arrives_before_its_picture_is_cut_with_it() {
 
 #[test]
 fn a_microphone_that_comes_later_is_in_a_segment_of_both() {
-    let root = output();
+    let output = output();
     let ann = participant("ann");
-    let mut room = Room::open(whole(&root));
+    let mut room = Room::open(whole(&output));
     room.camera(&ann, "V");
     room.play(ms(1_200));
     assert_eq!(room.asked("V"), 0);
@@ -143,9 +154,9 @@ fn a_microphone_that_comes_later_is_in_a_segment_of_both() {
 
 #[test]
 fn a_camera_that_comes_later_is_in_a_segment_of_both() {
-    let root = output();
+    let output = output();
     let ann = participant("ann");
-    let mut room = Room::open(whole(&root));
+    let mut room = Room::open(whole(&output));
     room.microphone(&ann, "A");
     room.play(ms(1_200));
     room.camera(&ann, "V");
@@ -168,9 +179,9 @@ fn a_camera_that_comes_later_is_in_a_segment_of_both() {
 
 #[test]
 fn another_codec_after_a_republish_is_another_segment() {
-    let root = output();
+    let output = output();
     let ann = participant("ann");
-    let mut room = Room::open(whole(&root));
+    let mut room = Room::open(whole(&output));
     room.camera(&ann, "V");
     room.microphone(&ann, "A");
     room.play(ms(1_500));
@@ -203,9 +214,9 @@ fn another_codec_after_a_republish_is_another_segment() {
 
 #[test]
 fn the_same_codec_after_a_republish_goes_on() {
-    let root = output();
+    let output = output();
     let ann = participant("ann");
-    let mut room = Room::open(whole(&root));
+    let mut room = Room::open(whole(&output));
     room.camera(&ann, "V");
     room.microphone(&ann, "A");
     room.play(ms(1_500));
@@ -223,9 +234,9 @@ fn the_same_codec_after_a_republish_goes_on() {
 
 #[test]
 fn sound_has_no_hole_while_the_camera_is_muted() {
-    let root = output();
+    let output = output();
     let ann = participant("ann");
-    let mut room = Room::open(whole(&root));
+    let mut room = Room::open(whole(&output));
     room.camera(&ann, "V");
     room.microphone(&ann, "A");
     room.play(ms(1_000));
@@ -243,16 +254,15 @@ fn sound_has_no_hole_while_the_camera_is_muted() {
     assert!((3_950..=4_050).contains(&sound.duration_ms), "{sound:#?}");
     let gap = video(&recording.files[0]).unwrap().longest_gap_ms;
     assert!((1_950..=2_100).contains(&gap), "{gap} ms without a picture");
-    let silence = recording.manifest.totals.silence;
-    assert_eq!(silence, 0, "script late by {:?}", played.worst_lag);
+    assert_no_silence(&recording, &played);
     assert_equally_long(&recording, &played);
 }
 
 #[test]
 fn a_muted_or_quiet_microphone_is_silence() {
-    let root = output();
+    let output = output();
     let (ann, bob) = (participant("ann"), participant("bob"));
-    let mut room = Room::open(whole(&root));
+    let mut room = Room::open(whole(&output));
     for (who, video, audio) in [(&ann, "V1", "A1"), (&bob, "V2", "A2")] {
         room.camera(who, video);
         room.microphone(who, audio);
@@ -284,9 +294,9 @@ fn a_muted_or_quiet_microphone_is_silence() {
 
 #[test]
 fn after_a_loss_the_picture_goes_on_with_a_keyframe_that_was_asked_for() {
-    let root = output();
+    let output = output();
     let ann = participant("ann");
-    let mut room = Room::open(whole(&root));
+    let mut room = Room::open(whole(&output));
     room.camera(&ann, "V");
     room.microphone(&ann, "A");
     room.play(ms(1_200));
@@ -312,9 +322,9 @@ fn after_a_loss_the_picture_goes_on_with_a_keyframe_that_was_asked_for() {
 
 #[test]
 fn each_participant_and_each_screen_has_a_folder() {
-    let root = output();
+    let output = output();
     let (ann, bob) = (participant("ann"), participant("bob"));
-    let mut room = Room::open(whole(&root));
+    let mut room = Room::open(whole(&output));
     room.camera(&ann, "V1");
     room.microphone(&ann, "A1");
     room.camera(&bob, "V2");
@@ -324,8 +334,8 @@ fn each_participant_and_each_screen_has_a_folder() {
     room.play(ms(2_000));
     let played = room.close();
 
-    assert_eq!(files::names(root.path(), ""), ["room"]);
-    assert_eq!(files::names(&root.path().join("room"), "").len(), 3);
+    assert_eq!(files::names(output.path(), ""), ["room"]);
+    assert_eq!(files::names(&output.path().join("room"), "").len(), 3);
     for (who, source, track) in [
         ("ann", Source::Camera, "V1"),
         ("bob", Source::Camera, "V2"),
@@ -347,9 +357,9 @@ fn each_participant_and_each_screen_has_a_folder() {
 
 #[test]
 fn who_leaves_is_sealed_while_the_others_go_on() {
-    let root = output();
+    let output = output();
     let (ann, bob) = (participant("ann"), participant("bob"));
-    let mut room = Room::open(whole(&root));
+    let mut room = Room::open(whole(&output));
     room.camera(&ann, "V1");
     room.camera(&bob, "V2");
     room.play(ms(1_500));
@@ -368,9 +378,9 @@ fn who_leaves_is_sealed_while_the_others_go_on() {
 
 #[test]
 fn when_told_to_stop_everything_is_sealed_at_once() {
-    let root = output();
+    let output = output();
     let (ann, bob) = (participant("ann"), participant("bob"));
-    let mut room = Room::open(whole(&root));
+    let mut room = Room::open(whole(&output));
     room.camera(&ann, "V1");
     room.microphone(&ann, "A1");
     room.microphone(&bob, "A2");
@@ -388,8 +398,8 @@ fn when_told_to_stop_everything_is_sealed_at_once() {
 #[test]
 fn whatever_people_are_called_their_files_stay_in_the_room() {
     let parent = output();
-    let root = parent.path().join("output");
-    std::fs::create_dir(&root).unwrap();
+    let output = parent.path().join("output");
+    std::fs::create_dir(&output).unwrap();
     let names = [
         "../../etc/passwd".to_owned(),
         ".hidden".to_owned(),
@@ -399,7 +409,7 @@ fn whatever_people_are_called_their_files_stay_in_the_room() {
     ];
     let mut room = Room::open(RoomSettings {
         room: "../../tmp".to_owned(),
-        ..settings(&root, LONG_SEGMENTS)
+        ..settings(&output, LONG_SEGMENTS)
     });
     for (number, name) in names.iter().enumerate() {
         room.microphone(&participant(name), &format!("A{number}"));
@@ -408,12 +418,12 @@ fn whatever_people_are_called_their_files_stay_in_the_room() {
     let played = room.close();
 
     assert_eq!(files::names(parent.path(), ""), ["output"]);
-    let rooms = files::names(&root, "");
+    let rooms = files::names(&output, "");
     assert_eq!(rooms.len(), 1, "{rooms:?}");
-    assert_eq!(files::names(&root.join(&rooms[0]), "").len(), names.len());
+    assert_eq!(files::names(&output.join(&rooms[0]), "").len(), names.len());
     for name in &names {
         let folder = played.folder(name, Source::Microphone);
-        assert_eq!(folder.parent(), Some(root.join(&rooms[0]).as_path()));
+        assert_eq!(folder.parent(), Some(output.join(&rooms[0]).as_path()));
         let own = folder.file_name().unwrap().to_str().unwrap();
         assert!(!own.starts_with('.') && own.len() <= 255, "{own}");
         let recording = Recording::read(&folder);

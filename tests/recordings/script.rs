@@ -266,7 +266,9 @@ impl Room {
             self.now = (self.now + STEP).min(until);
             let early = self.now.checked_sub(self.start.elapsed());
             std::thread::sleep(early.unwrap_or_default());
-            self.worst_lag = self.worst_lag.max(self.start.elapsed() - self.now);
+            self.worst_lag = self
+                .worst_lag
+                .max(self.start.elapsed().saturating_sub(self.now));
             self.obey();
             self.send();
         }

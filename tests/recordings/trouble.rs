@@ -13,8 +13,8 @@ use crate::script::{LONG, Room, ms, participant, settings};
 use crate::{LONG_SEGMENTS, output};
 
 /// Where "who" is recorded at the moment.
-fn folder_of(root: &Path, who: &str) -> PathBuf {
-    let room = root.join("room");
+fn folder_of(output: &Path, who: &str) -> PathBuf {
+    let room = output.join("room");
     let found = names(&room, &format!("-{who}-camera"));
     assert_eq!(found.len(), 1, "{found:?}");
     room.join(&found[0])
@@ -22,14 +22,14 @@ fn folder_of(root: &Path, who: &str) -> PathBuf {
 
 #[test]
 fn a_folder_that_is_taken_away_ends_its_recording_and_no_other() {
-    let root = output();
+    let output = output();
     let (ann, bob) = (participant("ann"), participant("bob"));
-    let mut room = Room::open(settings(root.path(), ms(1_000)));
+    let mut room = Room::open(settings(output.path(), ms(1_000)));
     room.camera(&ann, "V1");
     room.microphone(&ann, "A1");
     room.camera(&bob, "V2");
     room.play(ms(1_500));
-    let folder = folder_of(root.path(), "ann");
+    let folder = folder_of(output.path(), "ann");
     std::fs::remove_dir_all(&folder).unwrap();
     let failed = room.play_until_finished();
     assert_eq!(failed.participant, "ann");
@@ -52,16 +52,16 @@ fn a_folder_that_is_taken_away_ends_its_recording_and_no_other() {
 #[test]
 fn a_room_that_is_watched_ends_with_its_output_directory() {
     let parent = output();
-    let root = parent.path().join("output");
-    std::fs::create_dir(&root).unwrap();
+    let output = parent.path().join("output");
+    std::fs::create_dir(&output).unwrap();
     let ann = participant("ann");
     let mut room = Room::open(RoomSettings {
         on_failure: OnFailure::Stop,
-        ..settings(&root, ms(1_000))
+        ..settings(&output, ms(1_000))
     });
     room.camera(&ann, "V");
     room.play(ms(1_500));
-    std::fs::remove_dir_all(&root).unwrap();
+    std::fs::remove_dir_all(&output).unwrap();
     room.play(LONG);
     assert!(!room.is_recorded(), "nobody was told");
     let played = room.close();
@@ -69,7 +69,7 @@ fn a_room_that_is_watched_ends_with_its_output_directory() {
     let error = played.only().error.as_ref().unwrap();
     assert!(error.contains("no such directory"), "{error}");
     assert!(
-        !root.exists(),
+        !output.exists(),
         "a missing card must not be filled in by a folder"
     );
 }
@@ -111,14 +111,14 @@ impl Drop for SmallDisk {
 
 #[test]
 fn a_full_disk_is_named_and_what_it_holds_stays() {
-    let root = output();
-    let Some(_disk) = SmallDisk::mount(root.path(), "128k") else {
+    let output = output();
+    let Some(_disk) = SmallDisk::mount(output.path(), "128k") else {
         return;
     };
     let ann = participant("ann");
     let mut room = Room::open(RoomSettings {
         on_failure: OnFailure::Stop,
-        ..settings(root.path(), ms(1_000))
+        ..settings(output.path(), ms(1_000))
     });
     room.camera(&ann, "V");
     room.microphone(&ann, "A");
@@ -149,9 +149,9 @@ fn a_full_disk_is_named_and_what_it_holds_stays() {
 
 #[test]
 fn what_cannot_be_decoded_fails_alone_and_leaves_no_file() {
-    let root = output();
+    let output = output();
     let (ann, bob) = (participant("ann"), participant("bob"));
-    let mut room = Room::open(settings(root.path(), LONG_SEGMENTS));
+    let mut room = Room::open(settings(output.path(), LONG_SEGMENTS));
     room.camera(&bob, "V2");
     // A camera that says that it sends Opus: nothing can ever decode its pictures.
     room.publish(&ann, Source::Camera, "V1", Codec::Opus);

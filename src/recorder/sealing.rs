@@ -1,0 +1,34 @@
+//! The end of a recording's writer, which a disk that hangs must not hold up.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::failure::RecordingError;
+use super::{Outcome, WriterEvent, WriterHandle};
+
+/// How long the disk may take to seal what is written.
+const SEAL: Duration = Duration::from_secs(10);
+
+/// The folder, and how the writer ended.
+pub(super) type Sealed = (PathBuf, Result<Outcome, RecordingError>);
+
+/// Waits until everything is sealed, or gives the disk up.
+pub(super) async fn finish_writer(
+    writer: WriterHandle,
+    mut events: mpsc::Receiver<WriterEvent>,
+) -> Sealed {
+    let folder = writer.folder().to_owned();
+    // The outcome says all that the events would; taking them keeps the writer going.
+    let drain = async { while events.recv().await.is_some() {} };
+    let finished = async { tokio::join!(writer.finish(), drain).0 };
+    let outcome = match tokio::time::timeout(SEAL, finished).await {
+        Ok(outcome) => outcome.map_err(RecordingError::from),
+        Err(_) => Err(RecordingError::SealDeadline {
+            folder: folder.clone(),
+            waited: SEAL,
+        }),
+    };
+    (folder, outcome)
+}
