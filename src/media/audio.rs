@@ -96,6 +96,9 @@ impl AudioTrack {
         if !self.filler.has_place(at, length) {
             return self.refuse(DropReason::Late);
         }
+        if let Some(base) = self.filler.lead_in(at) {
+            self.silence(base);
+        }
         self.fill(at);
         if !self.feed.has_room(at + self.shift) {
             return self.refuse(DropReason::QueueFull);

@@ -14,12 +14,16 @@ use super::opus::SILENCE;
 #[derive(Debug, Clone)]
 pub(super) struct Filler {
     covered: Duration,
+    begun: bool,
 }
 
 impl Filler {
     /// A track whose sound must be complete from `base` on.
     pub(super) const fn new(base: Duration) -> Self {
-        Self { covered: base }
+        Self {
+            covered: base,
+            begun: false,
+        }
     }
 
     /// Where the next packet of silence belongs, if one fits whole before `until`. A rest that
@@ -29,9 +33,18 @@ impl Filler {
         (self.covered + SILENCE <= until).then_some(self.covered)
     }
 
+    /// Where a packet of silence belongs before the very first unit, at `at`, although it does
+    /// not fit whole: the mux describes the stream in front of the first sound, so no picture
+    /// may come before it.
+    pub(super) fn lead_in(&self, at: Duration) -> Option<Duration> {
+        let short = !self.begun && self.covered < at && at < self.covered + SILENCE;
+        short.then_some(self.covered)
+    }
+
     /// Records that a packet of silence was put at [`Filler::due`].
     pub(super) fn filled(&mut self) {
         self.covered += SILENCE;
+        self.begun = true;
     }
 
     /// Whether a unit at `at` of this length still has its place: at most half of it may lie
@@ -43,6 +56,7 @@ impl Filler {
     /// Records a unit that was taken.
     pub(super) fn taken(&mut self, at: Duration, length: Duration) {
         self.covered = at + length;
+        self.begun = true;
     }
 
     /// Where the last packet of silence belongs when the track ends at `end`: the end is met
@@ -102,6 +116,16 @@ mod tests {
                 (230, true)
             ]
         );
+    }
+
+    #[test]
+    fn sound_begins_at_the_base_even_where_no_whole_packet_fits() {
+        let mut filler = Filler::new(ms(100));
+        assert_eq!(filler.lead_in(ms(100)), None);
+        assert_eq!(filler.lead_in(ms(120)), None);
+        assert_eq!(filler.lead_in(ms(107)), Some(ms(100)));
+        filler.taken(ms(107), ms(20));
+        assert_eq!(filler.lead_in(ms(130)), None);
     }
 
     #[test]

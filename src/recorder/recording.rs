@@ -261,8 +261,12 @@ impl Recording {
     }
 
     async fn make_writer(
-        &self,
+        &mut self,
     ) -> Result<(WriterHandle, mpsc::Receiver<WriterEvent>), RecordingError> {
+        // A camera and its microphone are announced in any order; the picture gives the name.
+        if let Some(track) = self.cutter.tracks().next() {
+            self.setup.source = track.source;
+        }
         let identity = RecordingIdentity {
             room: self.setup.room.clone(),
             room_sid: self.setup.room_sid.clone(),

@@ -73,6 +73,27 @@ fn opus_is_copied() {
     }
 }
 
+/// Sound that begins between two packets' places: the mux describes the stream in front of the
+/// first sound, so a picture before it would stand in front of the tables.
+#[test]
+fn copied_sound_that_begins_late_leaves_the_tables_in_front() {
+    let settings = GraphSettings {
+        audio: AudioOut::Opus,
+        ..settings()
+    };
+    for late in [1, 7, 13, 19] {
+        let mut units = units(Some(Codec::H264), true).to_vec();
+        for (_, unit) in units.iter_mut().filter(|(kind, _)| *kind == Kind::Audio) {
+            unit.at += Duration::from_millis(late);
+        }
+        let mut rig = Rig::start(layout(Some(Codec::H264), true), &settings);
+        rig.play(&units, 0.0, 1.0);
+        let (_, file) = rig.complete(1.0, &format!("opus-late-{late}"));
+        let report = reeld::verify::verify_file(&file.0, false).unwrap();
+        assert!(report.sound, "{late} ms: {report:?}");
+    }
+}
+
 fn transcodes(codec: Codec, name: &str) {
     let units = units(Some(codec), true);
     let mut rig = Rig::start(layout(Some(codec), true), &settings());
