@@ -1,5 +1,6 @@
 //! One stay in a LiveKit room: the source and the room's task, side by side.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -7,11 +8,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::room::{self, OnFailure, RoomProgress, RoomSettings};
 use crate::config::{self, Config, Connection};
-use crate::media::{AudioOut, GraphSettings, InFlight};
+use crate::media::{self, AudioOut, GraphSettings, InFlight};
 use crate::recorder::WriterSettings;
 use crate::recorder::summary::RecordingSummary;
 use crate::room::livekit::{self, Credentials, Join, LiveKitError};
-use crate::room::{COMMAND_QUEUE, EventSender, RoomEnd, Selection, SelectionError};
+use crate::room::{COMMAND_QUEUE, Codec, EventSender, RoomEnd, Selection, SelectionError};
 
 /// How long the source may take to leave once everything is sealed.
 const LEAVE: Duration = Duration::from_secs(3);
@@ -69,12 +70,21 @@ pub fn plan(
         url: connection.url.to_owned(),
         room: connection.room.to_owned(),
         credentials,
+        unrecordable: unrecordable(),
         selection: Selection::new(
             &select.participants,
             &select.sources,
             select.max_participants,
         )?,
     })
+}
+
+/// What the installed GStreamer can't decode, with what to install.
+fn unrecordable() -> BTreeMap<Codec, String> {
+    [Codec::Vp8, Codec::Vp9, Codec::Av1]
+        .into_iter()
+        .filter_map(|codec| Some((codec, media::records(codec).err()?.to_string())))
+        .collect()
 }
 
 /// How `room` is recorded under `config`.

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::backoff::Backoff;
 use crate::media::GraphSettings;
 use crate::recorder::WriterSettings;
 use crate::recorder::recording::{self, INBOX, Input, RecordingSetup};
@@ -20,8 +21,11 @@ use crate::room::{RoomCommand, RoomEvent, Source, Track, TrackId};
 /// How often progress is put together.
 const TICK: Duration = Duration::from_millis(500);
 
-/// How long a recording that failed is left alone before it is tried again.
+/// How long a recording that failed is left alone before it is tried again, at first.
 const RETRY: Duration = Duration::from_secs(10);
+
+/// The same at most, when it keeps failing.
+const LONGEST_RETRY: Duration = Duration::from_mins(5);
 
 /// How a room is recorded.
 #[derive(Debug, Clone)]
@@ -74,6 +78,7 @@ impl Key {
 struct Live {
     tracks: BTreeMap<TrackId, Track>,
     state: State,
+    retries: Backoff,
 }
 
 enum State {
@@ -203,6 +208,7 @@ impl Room {
         let live = Live {
             tracks: BTreeMap::from([(track.id.clone(), track.clone())]),
             state,
+            retries: Backoff::new(RETRY, LONGEST_RETRY),
         };
         live.tell(Input::TrackAdded(track)).await;
         self.live.insert(key, live);
@@ -277,7 +283,7 @@ impl Room {
             && matches!(live.state, State::Recording { number: current, .. } if current == number)
         {
             live.state = State::Failed {
-                retry_at: Instant::now() + RETRY,
+                retry_at: Instant::now() + live.retries.next(fastrand::f64()),
             };
         }
         let failed = summary.error.is_some();

@@ -73,6 +73,17 @@ pub(super) fn decoder(codec: Codec) -> Result<&'static str, MediaError> {
         .ok_or(MediaError::NoDecoder { codec, package })
 }
 
+/// Whether tracks of this codec can be recorded with the installed GStreamer.
+///
+/// # Errors
+/// It has no decoder for the codec: the error names the package that has one.
+pub fn records(codec: Codec) -> Result<(), MediaError> {
+    match codec {
+        Codec::H264 | Codec::Opus => Ok(()),
+        Codec::Vp8 | Codec::Vp9 | Codec::Av1 => decoder(codec).map(drop),
+    }
+}
+
 fn first_of(names: &[&'static str]) -> Option<&'static str> {
     names
         .iter()
@@ -179,5 +190,6 @@ mod tests {
         init().unwrap();
         assert_eq!(decoder(Codec::Vp8).unwrap(), "vp8dec");
         assert!(decoder(Codec::H264).is_err());
+        assert!(records(Codec::H264).is_ok() && records(Codec::Vp8).is_ok());
     }
 }

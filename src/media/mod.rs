@@ -40,7 +40,7 @@ mod transcode;
 mod video;
 
 pub use counts::{AudioCounts, Counts, Drops, VideoCounts};
-pub use elements::init;
+pub use elements::{init, records};
 pub use error::MediaError;
 pub use gate::DropReason;
 pub use graph::{

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::error::RecorderError;
-use super::names::numbered;
+use super::names::{self, numbered};
 
 /// Recordings of one participant and source that may start within one second of the wall clock,
 /// which can stand still or jump back.
@@ -42,6 +42,20 @@ pub(super) fn create(output: &Path, room: &str, name: &str) -> Result<PathBuf, R
     let folder = create_unique(&room, name)?;
     sync_directory(&room)?;
     Ok(folder)
+}
+
+/// Removes the folder of a recording in which nothing was recorded.
+pub(super) fn remove_empty(folder: &Path) -> Result<(), RecorderError> {
+    for name in [names::MANIFEST, names::PLAYLIST] {
+        let file = folder.join(name);
+        match std::fs::remove_file(&file) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(RecorderError::from_io("remove", &file, error)),
+        }
+    }
+    // It fails, and rightly, when there is anything else in it.
+    std::fs::remove_dir(folder).map_err(|error| RecorderError::from_io("rmdir", folder, error))
 }
 
 fn create_unique(room: &Path, name: &str) -> Result<PathBuf, RecorderError> {

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::failure::RecordingError;
-use super::{Outcome, WriterEvent, WriterHandle};
+use super::failure::{RecordingError, one_line};
+use super::{Outcome, WriterEvent, WriterHandle, folder};
 
 /// How long the disk may take to seal what is written.
 const SEAL: Duration = Duration::from_secs(10);
 
-/// The folder, and how the writer ended.
-pub(super) type Sealed = (PathBuf, Result<Outcome, RecordingError>);
+/// The folder, none where nothing was recorded, and how the writer ended.
+pub(super) type Sealed = (Option<PathBuf>, Result<Outcome, RecordingError>);
 
 /// Waits until everything is sealed, or gives the disk up.
 pub(super) async fn finish_writer(
@@ -30,5 +30,16 @@ pub(super) async fn finish_writer(
             waited: SEAL,
         }),
     };
-    (folder, outcome)
+    if outcome
+        .as_ref()
+        .is_ok_and(|outcome| outcome.manifest.segments.is_empty())
+    {
+        let empty = folder.clone();
+        match tokio::task::spawn_blocking(move || folder::remove_empty(&empty)).await {
+            Ok(Ok(())) => return (None, outcome),
+            Ok(Err(error)) => tracing::debug!("{}", one_line(&error)),
+            Err(error) => tracing::error!("a thread died while a folder was removed: {error}"),
+        }
+    }
+    (Some(folder), outcome)
 }

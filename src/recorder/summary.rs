@@ -77,7 +77,7 @@ impl RecordingSummary {
             cause: error,
         };
         if let Some((folder, outcome)) = sealed {
-            summary.dir = Some(folder);
+            summary.dir = folder;
             match outcome {
                 Ok(outcome) => {
                     let whole = outcome

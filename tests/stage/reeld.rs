@@ -107,6 +107,26 @@ impl Reeld {
         }
     }
 
+    /// Starts `reeld run` with a configuration file whose `output` is `output`.
+    pub fn daemon(config: &Path, output: &Path) -> Self {
+        let process = Process::spawn("reeld", command().args(["run", "--config"]).arg(config));
+        Self {
+            process,
+            output: output.to_owned(),
+        }
+    }
+
+    /// What `systemctl stop` does, and what came of it.
+    pub fn terminate(self) -> Outcome {
+        self.process.signal("TERM");
+        self.finish(SEALING)
+    }
+
+    /// What it logged so far.
+    pub fn log(&self) -> String {
+        self.process.stderr()
+    }
+
     pub fn pid(&self) -> u32 {
         self.process.pid()
     }

@@ -37,6 +37,8 @@ pub enum Change {
 pub struct Publications {
     own_sid: String,
     selection: Selection,
+    /// Codecs that can't be recorded on this machine, and why.
+    unrecordable: BTreeMap<Codec, String>,
     participants: BTreeMap<String, Known>,
     subscribed: BTreeMap<TrackId, Track>,
 }
@@ -60,10 +62,15 @@ struct Published {
 impl Publications {
     /// An empty room seen by the participant `own_sid`.
     #[must_use]
-    pub const fn new(own_sid: String, selection: Selection) -> Self {
+    pub const fn new(
+        own_sid: String,
+        selection: Selection,
+        unrecordable: BTreeMap<Codec, String>,
+    ) -> Self {
         Self {
             own_sid,
             selection,
+            unrecordable,
             participants: BTreeMap::new(),
             subscribed: BTreeMap::new(),
         }
@@ -81,7 +88,7 @@ impl Publications {
             if old.is_some_and(|known| known.version > info.version) {
                 continue;
             }
-            let known = Known::read(info);
+            let known = Known::read(info, &self.unrecordable);
             for (id, published) in &known.tracks {
                 let before = old.and_then(|known| known.tracks.get(id));
                 if before.is_none()
@@ -159,7 +166,7 @@ impl Publications {
 }
 
 impl Known {
-    fn read(info: &proto::ParticipantInfo) -> Self {
+    fn read(info: &proto::ParticipantInfo, unrecordable: &BTreeMap<Codec, String>) -> Self {
         let joined_ms = if info.joined_at_ms == 0 {
             info.joined_at * 1000
         } else {
@@ -176,7 +183,12 @@ impl Known {
             tracks: info
                 .tracks
                 .iter()
-                .filter_map(|track| Some((TrackId::new(&track.sid), Published::read(track)?)))
+                .filter_map(|track| {
+                    Some((
+                        TrackId::new(&track.sid),
+                        Published::read(track, unrecordable)?,
+                    ))
+                })
                 .collect(),
         }
     }
@@ -212,11 +224,14 @@ impl Known {
 }
 
 impl Published {
-    fn read(info: &proto::TrackInfo) -> Option<Self> {
+    fn read(info: &proto::TrackInfo, unrecordable: &BTreeMap<Codec, String>) -> Option<Self> {
         let source = source_of(info)?;
         Some(Self {
             source,
-            codec: codec_of(info, source),
+            codec: codec_of(info, source).and_then(|codec| match unrecordable.get(&codec) {
+                Some(reason) => Err(reason.clone()),
+                None => Ok(codec),
+            }),
             stereo: info
                 .audio_features()
                 .any(|f| f == proto::AudioTrackFeature::TfStereo),
@@ -285,7 +300,8 @@ mod tests {
         let globs: Vec<String> = globs.iter().map(|glob| (*glob).to_owned()).collect();
         let sources = [Source::Camera, Source::Microphone, Source::ScreenShare];
         let selection = Selection::new(&globs, &sources, NonZeroUsize::MIN).unwrap();
-        Publications::new("PA_me".to_owned(), selection)
+        let av1 = BTreeMap::from([(Codec::Av1, "install a decoder".to_owned())]);
+        Publications::new("PA_me".to_owned(), selection, av1)
     }
 
     fn video(sid: &str, mime: &str) -> proto::TrackInfo {
@@ -386,7 +402,8 @@ mod tests {
         let mut room = publications(&["*"]);
         let mut secret = video("TR_e", "video/VP8");
         secret.encryption = proto::encryption::Type::Gcm.into();
-        let ann = person("PA_a", vec![video("TR_x", "video/h265"), secret]);
+        let av1 = video("TR_y", "video/AV1");
+        let ann = person("PA_a", vec![video("TR_x", "video/h265"), av1, secret]);
         let reasons: Vec<String> = room
             .update(std::slice::from_ref(&ann))
             .into_iter()
@@ -395,7 +412,8 @@ mod tests {
                 other => panic!("{other:?}"),
             })
             .collect();
-        assert_eq!(reasons.len(), 2);
+        assert_eq!(reasons.len(), 3);
+        assert!(reasons.iter().any(|reason| reason == "install a decoder"));
         assert!(
             reasons
                 .iter()

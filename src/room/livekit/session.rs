@@ -7,7 +7,7 @@
 //!                                       peer (str0m) over UDP sockets
 //! ```
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -56,6 +56,8 @@ pub struct Join {
     pub credentials: Credentials,
     /// What to subscribe to.
     pub selection: Selection,
+    /// Codecs that can't be recorded on this machine, and why: their tracks are left out.
+    pub unrecordable: BTreeMap<Codec, String>,
 }
 
 /// Joins the room and delivers its events until it ends, or until the receiver of `events` or
@@ -82,7 +84,7 @@ pub async fn run(
         peer: Peer::open(is_on_this_machine(&join.url).await, now).await?,
         url: join.url,
         client,
-        publications: Publications::new(own_sid, join.selection),
+        publications: Publications::new(own_sid, join.selection, join.unrecordable),
         timeline: Timeline::new(now),
         events,
         interrupted: HashSet::new(),
