@@ -9,6 +9,7 @@ mod peer;
 mod publications;
 mod sdp;
 mod session;
+mod signalling;
 mod sockets;
 pub mod timeline;
 mod token;
