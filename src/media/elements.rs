@@ -78,6 +78,7 @@ pub(super) fn decoder(codec: Codec) -> Result<&'static str, MediaError> {
 /// # Errors
 /// It has no decoder for the codec: the error names the package that has one.
 pub fn records(codec: Codec) -> Result<(), MediaError> {
+    init()?;
     match codec {
         Codec::H264 | Codec::Opus => Ok(()),
         Codec::Vp8 | Codec::Vp9 | Codec::Av1 => decoder(codec).map(drop),
