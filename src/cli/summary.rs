@@ -102,7 +102,8 @@ fn describe(one: &RecordingSummary) -> String {
     };
     format!(
         "{folder}\n  {} {}: {:.1} s, {}, {files}, {} pictures, {} packets of sound{}",
-        one.participant,
+        // A stranger chose it: nothing in it may steer a terminal.
+        one.participant.escape_debug(),
         one.source,
         one.duration_s,
         BinaryBytes(one.bytes),

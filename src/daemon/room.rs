@@ -141,7 +141,11 @@ pub async fn follow(
         room.ended(ended, &mut finished);
     }
     if room.unrecorded > 0 {
-        tracing::warn!(room = %room.settings.room, units = room.unrecorded, "units came while their recording had failed");
+        tracing::warn!(
+            room = room.settings.room.as_str(),
+            units = room.unrecorded,
+            "units came while their recording had failed"
+        );
     }
 }
 
@@ -161,7 +165,7 @@ impl Room {
     async fn take(&mut self, event: RoomEvent) {
         match event {
             RoomEvent::Joined { room_sid, server } => {
-                tracing::info!(room = %self.settings.room, %server, "joined");
+                tracing::info!(room = self.settings.room.as_str(), server, "joined");
                 self.sid = room_sid;
             }
             RoomEvent::TrackAdded(track) => self.track_added(track).await,
@@ -174,7 +178,12 @@ impl Room {
                 }
             }
             RoomEvent::TrackRemoved { id, end } => {
-                tracing::info!(room = %self.settings.room, track = %id, ?end, "track ended");
+                tracing::info!(
+                    room = self.settings.room.as_str(),
+                    track = id.as_str(),
+                    ?end,
+                    "track ended"
+                );
                 self.track_removed(id).await;
             }
             RoomEvent::Media { id, unit } => {
@@ -189,9 +198,9 @@ impl Room {
 
     async fn track_added(&mut self, track: Track) {
         tracing::info!(
-            room = %self.settings.room,
-            participant = %track.participant.identity,
-            track = %track.id,
+            room = self.settings.room.as_str(),
+            participant = track.participant.identity.as_str(),
+            track = track.id.as_str(),
             source = %track.source,
             codec = %track.codec,
             muted = track.muted,
@@ -272,12 +281,19 @@ impl Room {
         let (key, number, summary) = match ended {
             Ok(ended) => ended,
             Err(error) => {
-                tracing::error!(room = %self.settings.room, "a recording's task died, please report this: {error}");
+                tracing::error!(
+                    room = self.settings.room.as_str(),
+                    "a recording's task died, please report this: {error}"
+                );
                 return true;
             }
         };
         if let Some(error) = &summary.error {
-            tracing::error!(room = %self.settings.room, participant = %summary.participant, "recording failed: {error}");
+            tracing::error!(
+                room = self.settings.room.as_str(),
+                participant = summary.participant.as_str(),
+                "recording failed: {error}"
+            );
         }
         if let Some(live) = self.live.get_mut(&key)
             && matches!(live.state, State::Recording { number: current, .. } if current == number)
@@ -302,7 +318,11 @@ impl Room {
             let Some(first) = tracks.first() else {
                 continue;
             };
-            tracing::info!(room = %self.settings.room, participant = %first.participant.identity, "trying to record again");
+            tracing::info!(
+                room = self.settings.room.as_str(),
+                participant = first.participant.identity.as_str(),
+                "trying to record again"
+            );
             let state = self.start(&key, first);
             if let State::Recording { inbox, .. } = &state {
                 for track in tracks {

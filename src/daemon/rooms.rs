@@ -133,7 +133,7 @@ fn tell(summary: RecordingSummary) {
         .as_ref()
         .map_or_else(|| "-".to_owned(), |dir| dir.display().to_string());
     tracing::info!(
-        participant = %summary.participant,
+        participant = summary.participant.as_str(),
         source = %summary.source,
         folder,
         seconds = summary.duration_s,

@@ -140,7 +140,7 @@ impl Recording {
         now: Instant,
     ) -> Result<(), RecordingError> {
         let Some(kind) = self.cutter.kind_of(id) else {
-            tracing::debug!(track = %id, "a unit of a track that has ended");
+            tracing::debug!(track = id.as_str(), "a unit of a track that has ended");
             return Ok(());
         };
         self.pace
@@ -244,8 +244,8 @@ impl Recording {
         )
         .await?;
         tracing::info!(
-            room = %self.setup.room,
-            participant = %self.setup.participant.identity,
+            room = self.setup.room.as_str(),
+            participant = self.setup.participant.identity.as_str(),
             segment = %segment.index(),
             video = layout.video.map_or("none", |codec| codec.as_str()),
             audio = layout.audio.map_or("none", |_| "opus"),
@@ -280,8 +280,8 @@ impl Recording {
                 .await;
         let (writer, events) = made.map_err(RecordingError::Thread)??;
         tracing::info!(
-            room = %self.setup.room,
-            participant = %self.setup.participant.identity,
+            room = self.setup.room.as_str(),
+            participant = self.setup.participant.identity.as_str(),
             folder = %writer.folder().display(),
             "recording started"
         );
@@ -349,8 +349,8 @@ impl Recording {
             WriterEvent::Sealed(index, record) => {
                 self.failures = 0;
                 tracing::info!(
-                    room = %self.setup.room,
-                    participant = %self.setup.participant.identity,
+                    room = self.setup.room.as_str(),
+                    participant = self.setup.participant.identity.as_str(),
                     segment = %index,
                     bytes = record.bytes,
                     "segment sealed"
@@ -360,7 +360,11 @@ impl Recording {
                 return self.segment_failed(Some(index), error.into());
             }
             WriterEvent::IndexFailed(error) => {
-                tracing::warn!(room = %self.setup.room, "manifest and playlist are out of date: {}", one_line(&error));
+                tracing::warn!(
+                    room = self.setup.room.as_str(),
+                    "manifest and playlist are out of date: {}",
+                    one_line(&error)
+                );
             }
             WriterEvent::Opened(_)
             | WriterEvent::FirstBytes(_)
@@ -392,7 +396,11 @@ impl Recording {
         let open = self.segment.as_ref().map(SegmentRun::index);
         let given_up = index.is_some() && index == self.unexplained;
         if !given_up && (open.is_none() || index.is_some_and(|index| Some(index) != open)) {
-            tracing::warn!(room = %self.setup.room, "a segment was cut short: {}", one_line(&error));
+            tracing::warn!(
+                room = self.setup.room.as_str(),
+                "a segment was cut short: {}",
+                one_line(&error)
+            );
             return Ok(());
         }
         self.failures += 1;
@@ -400,9 +408,10 @@ impl Recording {
             return Err(error);
         }
         tracing::error!(
-            room = %self.setup.room,
-            participant = %self.setup.participant.identity,
-            "a segment failed, going on with a new one: {}", one_line(&error)
+            room = self.setup.room.as_str(),
+            participant = self.setup.participant.identity.as_str(),
+            "a segment failed, going on with a new one: {}",
+            one_line(&error)
         );
         if given_up {
             self.unexplained = None;
@@ -420,7 +429,7 @@ impl Recording {
 
     fn closed(&mut self, closed: ClosedSegment) {
         if let Some(error) = closed.error {
-            tracing::warn!(room = %self.setup.room, segment = %closed.index, "segment cut short: {}", one_line(&error));
+            tracing::warn!(room = self.setup.room.as_str(), segment = %closed.index, "segment cut short: {}", one_line(&error));
         }
         self.total.add(&closed.tally);
         self.draining.remove(&closed.index);
@@ -438,7 +447,7 @@ impl Recording {
                 closed = self.closing.join_next() => match closed {
                     Some(Ok(closed)) => self.closed(closed),
                     Some(Err(error)) => {
-                        tracing::error!(room = %self.setup.room, "a segment's end was lost: {error}");
+                        tracing::error!(room = self.setup.room.as_str(), "a segment's end was lost: {error}");
                     }
                     None => break,
                 },

@@ -153,7 +153,8 @@ impl LiveKitError {
 /// A server's text on one line and of bounded length, fit for a log.
 fn one_line(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
-    words.join(" ").chars().take(200).collect()
+    let line = words.join(" ");
+    line.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
 #[cfg(test)]
@@ -195,6 +196,7 @@ mod tests {
     #[test]
     fn a_servers_text_stays_on_one_line() {
         assert_eq!(one_line("a\n  b\tc"), "a b c");
+        assert_eq!(one_line("a\u{1b}[2Jb"), "a[2Jb");
         assert_eq!(one_line(&"x".repeat(999)).len(), 200);
     }
 }

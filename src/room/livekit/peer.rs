@@ -164,7 +164,7 @@ impl Peer {
             };
             // It fails while no packet of the track has come: then a keyframe is on its way.
             if let Err(error) = writer.request_keyframe(None, KeyframeRequestKind::Pli) {
-                tracing::debug!(track = %track, %error, "keyframe not asked for");
+                tracing::debug!(track = track.as_str(), %error, "keyframe not asked for");
             }
         }
     }

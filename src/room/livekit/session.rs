@@ -235,11 +235,11 @@ impl Session {
                 return Ok(Some(end_of(&leave)));
             }
             Response::SubscriptionResponse(refusal) => {
-                tracing::warn!(track = %refusal.track_sid, reason = ?refusal.err(), "subscription refused");
+                tracing::warn!(track = refusal.track_sid.as_str(), reason = ?refusal.err(), "subscription refused");
             }
             Response::SubscriptionPermissionUpdate(permission) if !permission.allowed => {
                 tracing::warn!(
-                    track = %permission.track_sid,
+                    track = permission.track_sid.as_str(),
                     "the publisher does not let this track be recorded (track permissions)"
                 );
             }
@@ -277,7 +277,11 @@ impl Session {
                     identity,
                     reason,
                 } => {
-                    tracing::warn!(participant = %identity, track = %track, "track not recorded: {reason}");
+                    tracing::warn!(
+                        participant = identity.as_str(),
+                        track = track.as_str(),
+                        "track not recorded: {reason}"
+                    );
                 }
             }
         }
