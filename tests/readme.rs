@@ -11,7 +11,12 @@ use std::path::Path;
 use clap::Parser as _;
 use reeld::cli::Cli;
 
-const DOCUMENTS: [&str; 3] = ["README.md", "docs/testing.md", "docs/performance.md"];
+const DOCUMENTS: [&str; 4] = [
+    "README.md",
+    "docs/limits.md",
+    "docs/testing.md",
+    "docs/performance.md",
+];
 
 /// The lines of fenced `sh` blocks, continuation lines joined, comments and variables taken off.
 fn commands(text: &str) -> Vec<Vec<String>> {
