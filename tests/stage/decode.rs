@@ -171,7 +171,16 @@ impl Ffmpeg {
     fn start(file: &Path, filter: &[&str], format: &[&str]) -> Self {
         let mut child = Command::new("ffmpeg")
             .args(["-nostdin", "-hide_banner", "-nostats"])
-            .args(["-loglevel", "level+info", "-copyts", "-i"])
+            // A layer of another size goes through the same filters: anew they would count
+            // time anew.
+            .args([
+                "-loglevel",
+                "level+info",
+                "-copyts",
+                "-reinit_filter",
+                "0",
+                "-i",
+            ])
             .arg(file)
             .args(filter)
             .args(format)

@@ -42,6 +42,10 @@ const SIGNAL_DEADLINE: Duration = Duration::from_secs(2);
 /// publishers, browsers included, are libwebrtc.
 const AUDIO_REPORT_LATE: Duration = Duration::from_millis(20);
 
+/// How long the server may take to say why it closed the media connection. When a room is
+/// deleted, the two arrive in any order.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
 /// How long leaving may take.
 const LEAVE_DEADLINE: Duration = Duration::from_millis(500);
 
@@ -197,7 +201,7 @@ impl Session {
             for event in heard.drain(..) {
                 match event {
                     PeerEvent::Media(track, data) => self.media(track, &data).await?,
-                    PeerEvent::Lost => return Ok(RoomEnd::MediaLost),
+                    PeerEvent::Lost => return Ok(last_word(signals).await),
                 }
             }
         }
@@ -416,6 +420,20 @@ impl Session {
     }
 }
 
+/// Why the media connection is gone: what the server says of it, if it says anything.
+async fn last_word(signals: &mut SignalEvents) -> RoomEnd {
+    let word = async {
+        while let Some(SignalEvent::Message(message)) = signals.recv().await {
+            if let Response::Leave(leave) = *message {
+                return end_of(&leave);
+            }
+        }
+        RoomEnd::MediaLost
+    };
+    let said = tokio::time::timeout(LAST_WORD, word).await;
+    said.unwrap_or(RoomEnd::MediaLost)
+}
+
 fn codec_of(data: &MediaData) -> Option<Codec> {
     match data.params.spec().codec {
         str0m::format::Codec::Opus => Some(Codec::Opus),
@@ -424,5 +442,32 @@ fn codec_of(data: &MediaData) -> Option<Codec> {
         str0m::format::Codec::Vp9 => Some(Codec::Vp9),
         str0m::format::Codec::Av1 => Some(Codec::Av1),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leave(reason: proto::DisconnectReason) -> SignalEvent {
+        let leave = proto::LeaveRequest {
+            reason: reason.into(),
+            ..Default::default()
+        };
+        SignalEvent::Message(Box::new(Response::Leave(leave)))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_media_connection_that_goes_first_waits_for_the_reason() {
+        let (sender, mut signals) = mpsc::unbounded_channel();
+        sender
+            .send(SignalEvent::Message(Box::new(Response::Pong(1))))
+            .unwrap();
+        sender
+            .send(leave(proto::DisconnectReason::RoomDeleted))
+            .unwrap();
+        assert_eq!(last_word(&mut signals).await, RoomEnd::Closed);
+        // Nothing more is said: the wait ends.
+        assert_eq!(last_word(&mut signals).await, RoomEnd::MediaLost);
     }
 }
