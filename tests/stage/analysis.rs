@@ -20,6 +20,8 @@ const LOUD: u16 = 4_000;
 const QUIET_BEFORE_BEEP: usize = SAMPLE_RATE / 5;
 /// Offsets taken together for the start and for the end of a recording.
 const EDGE: usize = 4;
+/// The same where there are few.
+const LEAST_EDGE: usize = 2;
 
 /// One decoded picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -191,7 +193,8 @@ pub struct Offset {
 /// Sums up `offsets`; `None` when there are too few for a start and an end.
 pub fn offset(offsets: &[(u32, f64)]) -> Option<Offset> {
     let values: Vec<f64> = offsets.iter().map(|(_, offset)| *offset).collect();
-    if values.len() < 2 * EDGE {
+    let edge = EDGE.min(values.len() / 2);
+    if edge < LEAST_EDGE {
         return None;
     }
     let worst = values
@@ -199,8 +202,8 @@ pub fn offset(offsets: &[(u32, f64)]) -> Option<Offset> {
         .copied()
         .max_by(|a, b| a.abs().total_cmp(&b.abs()))?;
     Some(Offset {
-        start: median(&values[..EDGE]),
-        end: median(&values[values.len() - EDGE..]),
+        start: median(&values[..edge]),
+        end: median(&values[values.len() - edge..]),
         worst,
     })
 }

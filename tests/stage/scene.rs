@@ -20,6 +20,10 @@ pub const DURATION_TOLERANCE_S: f64 = 0.5;
 /// Picture and sound, the publisher's own offset taken off.
 pub const WORST_OFFSET_MS: f64 = 45.0;
 pub const OFFSET_DRIFT_MS: f64 = 20.0;
+/// Until the first sender reports have come and the correction is slewed in, sound and picture lie
+/// as they arrived: an encoder that starts slowly shows.
+const SETTLED_S: u32 = 4;
+const WORST_UNSETTLED_MS: f64 = 250.0;
 /// From the first frame after joining to the first one recorded: subscription, connection and
 /// a keyframe on demand.
 pub const START_S: f64 = 2.0;
@@ -230,6 +234,16 @@ impl Film {
     pub fn assert_in_step_with(&self, sound: &decode::Sound, report: &Report) {
         let apart =
             analysis::flash_after_beep_ms(&self.flashes, &sound.beeps, &report.own_offset_ms);
+        let settled_from = apart.first().map_or(0, |(second, _)| second + SETTLED_S);
+        let (unsettled, apart): (Vec<_>, Vec<_>) = apart
+            .into_iter()
+            .partition(|(second, _)| *second < settled_from);
+        assert!(
+            unsettled
+                .iter()
+                .all(|(_, ms)| ms.abs() < WORST_UNSETTLED_MS),
+            "{unsettled:?}"
+        );
         let offset = analysis::offset(&apart)
             .unwrap_or_else(|| panic!("too few flashes with a beep: {apart:?}"));
         println!("flash after beep: {offset:?}");
