@@ -457,7 +457,7 @@ mod tests {
         SignalEvent::Message(Box::new(Response::Leave(leave)))
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_media_connection_that_goes_first_waits_for_the_reason() {
         let (sender, mut signals) = mpsc::unbounded_channel();
         sender
