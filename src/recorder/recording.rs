@@ -26,7 +26,7 @@ use super::cut::{Cutter, MAX_HELD, Step, start_of};
 use super::overlap::Overlap;
 use super::pace::Pace;
 use super::sealing::finish_writer;
-use super::segment_run::{ClosedSegment, SegmentRun};
+use super::segment_run::{ClosedSegment, SegmentRun, next_ending};
 use super::summary::{RecordingProgress, RecordingSummary};
 use super::tally::Tally;
 use super::{Description, DropReason, RecordingIdentity, SegmentIndex, WriterEvent, WriterHandle};
@@ -489,13 +489,6 @@ async fn next_event(
             Some(event) => event,
             None => std::future::pending().await,
         },
-        None => std::future::pending().await,
-    }
-}
-
-async fn next_ending(segment: &mut Option<SegmentRun>) -> Ending {
-    match segment {
-        Some(segment) => segment.ending().await,
         None => std::future::pending().await,
     }
 }

@@ -144,6 +144,14 @@ impl SegmentRun {
     }
 }
 
+/// Waits until the open segment's graph is over by itself; for ever where none is open.
+pub async fn next_ending(segment: &mut Option<SegmentRun>) -> Ending {
+    match segment {
+        Some(segment) => segment.ending().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// The tracks that a segment of `layout` holds, as they stand in the file.
 fn records(tracks: &[Track], layout: Layout, settings: &GraphSettings) -> Vec<TrackRecord> {
     let audio = match settings.audio {
