@@ -16,7 +16,7 @@ use std::process::Command;
 use proptest::prelude::*;
 use stage::analysis::{
     BeepFinder, Continuity, Picture, SAMPLE_RATE, continuity, counter, flash_after_beep_ms,
-    flash_onsets, is_flash, offset,
+    flash_onsets, is_black, is_flash, offset, own_offset_ms,
 };
 use stage::decode;
 
@@ -25,6 +25,7 @@ fn picture(counter: u32) -> Picture {
         pts: f64::from(counter) / 30.0 + 1.0,
         counter,
         flash: counter % 30 < 3,
+        black: false,
         width: 1280,
         height: 720,
     }
@@ -115,6 +116,27 @@ fn beeps_are_found_at_their_first_loud_sample() {
 #[test]
 fn a_beep_cut_by_the_start_is_no_onset() {
     assert_eq!(heard(&[0], 40_000, 0.0), Vec::<f64>::new());
+}
+
+#[test]
+fn one_late_beep_keeps_its_place_and_a_late_flash_is_late() {
+    let late: BTreeMap<u32, (f64, f64)> = [(0.0, 1.0), (0.0, 1.0), (40.0, 90.0), (0.0, 1.0)]
+        .into_iter()
+        .enumerate()
+        .map(|(second, late)| (u32::try_from(second).unwrap(), late))
+        .collect();
+    let own = own_offset_ms(&late);
+    assert_eq!(
+        own,
+        BTreeMap::from([(0, -1.0), (1, -1.0), (2, 39.0), (3, -1.0)])
+    );
+}
+
+#[test]
+fn black_is_told_from_the_card() {
+    assert!(is_black(&[16; 64], &[16; 64]));
+    assert!(!is_black(&[16; 64], &[180; 64]));
+    assert!(!is_black(&[100; 64], &[16; 64]));
 }
 
 #[test]

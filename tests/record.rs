@@ -34,6 +34,7 @@ fn whole_visit(options: &[&str], ratio: f64, repeats: u32) -> Film {
     take.assert_streams(&[("audio", "aac"), ("video", "h264")]);
     let film = take.film(&report);
     film.assert_present(ratio, repeats);
+    assert_eq!(film.black, 0);
     film.assert_begins(0.0);
     film.assert_ends(f64::from(report.frames.unwrap()));
     assert!(film.end - film.start > 15.0 - START_S);
@@ -290,6 +291,7 @@ fn a_muted_camera_is_a_gap_and_nothing_else() {
     film.assert_ends(f64::from(report.frames.unwrap()));
     let gap = f64::from(film.counters.longest_gap) / f64::from(report.fps);
     assert!((3.5..5.0).contains(&gap), "{gap} s without pictures");
+    assert!(film.black <= 5, "{} black pictures", film.black);
     film.assert_in_step_with(&take.sound(), &report);
 }
 

@@ -22,6 +22,8 @@ const QUIET_BEFORE_BEEP: usize = SAMPLE_RATE / 5;
 const EDGE: usize = 4;
 /// The same where there are few.
 const LEAST_EDGE: usize = 2;
+/// Seconds before and after one whose beeps tell how late sound was.
+const BEEPS_AROUND: u32 = 2;
 
 /// One decoded picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,6 +34,8 @@ pub struct Picture {
     pub counter: u32,
     /// Whether it is one of the flash.
     pub flash: bool,
+    /// Whether nothing at all is drawn in it.
+    pub black: bool,
     /// Its own size, before scaling.
     pub width: u32,
     pub height: u32,
@@ -58,6 +62,12 @@ pub fn counter(strip: &[u8], width: usize) -> u32 {
 /// Whether rows of luma below the counter are those of a flash.
 pub fn is_flash(strip: &[u8]) -> bool {
     mean(strip.iter()) > 205
+}
+
+/// Whether rows of luma at the counter, and below it, are black: the gradient never is for a
+/// whole row.
+pub fn is_black(strip: &[u8], below: &[u8]) -> bool {
+    mean(strip.iter().chain(below)) < 24
 }
 
 fn mean<'a>(samples: impl Iterator<Item = &'a u8>) -> u64 {
@@ -177,6 +187,21 @@ pub fn flash_after_beep_ms(
         (nearest.abs() < 0.5).then_some((second, nearest * 1000.0 - own))
     };
     flashes.iter().filter_map(measure).collect()
+}
+
+/// How much later than its beep each flash was published, from how late flash and beep were
+/// handed over.
+///
+/// A picture bears the time at which it was handed over. Sound is counted by its samples: one
+/// beep that comes late to the encoder still has its place, only a lateness that stays moves
+/// the sender reports. So the beep's is the median of the seconds around.
+pub fn own_offset_ms(late_ms: &BTreeMap<u32, (f64, f64)>) -> BTreeMap<u32, f64> {
+    let offset = |(&second, &(flash, _)): (&u32, &(f64, f64))| {
+        let around = second.saturating_sub(BEEPS_AROUND)..=second + BEEPS_AROUND;
+        let beeps: Vec<f64> = late_ms.range(around).map(|(_, late)| late.1).collect();
+        (second, flash - median(&beeps))
+    };
+    late_ms.iter().map(offset).collect()
 }
 
 /// How far picture and sound are apart, in ms; positive when the picture is late.

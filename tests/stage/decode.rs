@@ -76,17 +76,20 @@ pub fn pictures(file: &Path) -> Pictures {
     let mut part = vec![0; PART_WIDTH * PART_ROWS];
     let mut seen = Vec::new();
     while ffmpeg.fill(&mut part) {
+        let (top, bottom) = (&part[..STRIP], &part[part.len() - STRIP..]);
         seen.push((
-            analysis::counter(&part[..STRIP], PART_WIDTH),
-            analysis::is_flash(&part[part.len() - STRIP..]),
+            analysis::counter(top, PART_WIDTH),
+            analysis::is_flash(bottom),
+            analysis::is_black(top, bottom),
         ));
     }
     let (frames, errors) = ffmpeg.finish();
     assert_eq!(frames.len(), seen.len(), "pictures into and out of ffmpeg");
-    let picture = |(frame, (counter, flash)): (&Shown, (u32, bool))| Picture {
+    let picture = |(frame, (counter, flash, black)): (&Shown, (u32, bool, bool))| Picture {
         pts: frame.pts / TICKS,
         counter,
         flash,
+        black,
         width: frame.width,
         height: frame.height,
     };

@@ -151,7 +151,9 @@ async def send_video(source, card, t0, options, lateness):
         frame = card.draw(n)
         await pause_until(t0 + n / options.fps)
         at = time.monotonic()
-        source.capture_frame(frame)
+        # Stamped here: what happens to this process before libwebrtc looks at its own clock
+        # (the same one) is no part of the picture's time.
+        source.capture_frame(frame, timestamp_us=int(at * 1e6))
         lateness.frames = n + 1
         if n % options.fps == 0:
             lateness.add(n // options.fps, "flash_late_ms", at - t0 - n / options.fps)

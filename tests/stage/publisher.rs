@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
 
+use super::analysis;
 use super::process::Process;
 use super::room;
 use super::server::Server;
@@ -42,8 +43,8 @@ pub struct Report {
     pub t0: f64,
     /// Frames a second.
     pub fps: u32,
-    /// By second of t0: how much later than the beep the flash was handed over, in ms.
-    pub own_offset_ms: BTreeMap<u32, f64>,
+    /// By second of t0: how late the flash and the beep were handed over, in ms.
+    late_ms: BTreeMap<u32, (f64, f64)>,
     /// Frames handed over, when it ended in good order.
     pub frames: Option<u32>,
     /// How long it published, in seconds, when it ended in good order.
@@ -54,6 +55,11 @@ impl Report {
     /// How many frames were due at `wall` (Unix time in seconds).
     pub fn frames_due(&self, wall: f64) -> f64 {
         (wall - self.t0) * f64::from(self.fps)
+    }
+
+    /// By second of t0: how much later than the beep the flash was published, in ms.
+    pub fn own_offset_ms(&self) -> BTreeMap<u32, f64> {
+        analysis::own_offset_ms(&self.late_ms)
     }
 }
 
@@ -174,7 +180,7 @@ impl Publisher {
             } => {
                 self.seconds = second + 1;
                 if let (Some(flash), Some(beep)) = (flash_late_ms, beep_late_ms) {
-                    self.report.own_offset_ms.insert(second, flash - beep);
+                    self.report.late_ms.insert(second, (flash, beep));
                 }
             }
             Event::Done { frames, ran_s } => {
