@@ -126,3 +126,18 @@ fn a_second_daemon_with_the_same_identity_is_said_not_hidden() {
         outcome.assert_no_panic();
     }
 }
+
+/// An encoder's wish for huge pages would cost a box megabytes that nothing uses.
+#[test]
+fn no_huge_pages_are_held() {
+    let dir = TempDir::new().unwrap();
+    let server = Server::start();
+    let (config, output) = configuration(dir.path(), &server);
+    let daemon = Reeld::daemon(&config, &output);
+    stage::poll("a room is joined", Duration::from_secs(20), || {
+        daemon.log().contains(" joined").then_some(())
+    });
+    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
+    assert!(status.contains("THP_enabled:\t0"), "{status}");
+    daemon.terminate();
+}

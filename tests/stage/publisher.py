@@ -8,7 +8,8 @@ Frame n belongs at t0 + n/fps and sample k at t0 + k/48000: flash and beep begin
 late each was really handed over is printed, so that a test can take it off.
 
 The token comes in LIVEKIT_TOKEN. Events go to stdout as JSON lines: `published`, `started`
-(wall = Unix time of t0), `second` (lateness in ms, frames so far), `muted`, `unmuted`, `done`.
+(wall = Unix time of t0), `second` (lateness in ms, frames so far), `encoded` (frames so far, and
+how many of them the encoder did not leave out), `muted`, `unmuted`, `done`.
 SIGTERM leaves the room in good order.
 """
 
@@ -170,6 +171,15 @@ async def send_audio(source, t0, options, lateness):
             lateness.add(k // 100, "beep_late_ms", at - t0 - k / 100)
 
 
+async def tell_encoded(track, lateness):
+    while True:
+        await asyncio.sleep(1)
+        frames = lateness.frames
+        streams = [s.outbound_rtp for s in await track.get_stats() if s.HasField("outbound_rtp")]
+        encoded = max((s.outbound.frames_encoded for s in streams), default=0)
+        say("encoded", frames=frames, encoded=encoded)
+
+
 async def mute(track, t0, span):
     start, end = (float(second) for second in span.split(":"))
     await pause_until(t0 + start)
@@ -243,6 +253,7 @@ async def main():
         if options.mute_audio:
             senders.append(mute(microphone, t0, options.mute_audio))
     sending = asyncio.gather(*senders)
+    telling = asyncio.create_task(tell_encoded(camera, lateness)) if camera else None
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait({sending, stopped}, return_when=asyncio.FIRST_COMPLETED)
     ran = time.monotonic() - t0
@@ -250,6 +261,8 @@ async def main():
         sending.result()
     else:
         sending.cancel()
+    if telling:
+        telling.cancel()
     say("done", frames=lateness.frames, ran_s=round(ran, 3))
     await room.disconnect()
 

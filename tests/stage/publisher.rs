@@ -28,6 +28,10 @@ enum Event {
         flash_late_ms: Option<f64>,
         beep_late_ms: Option<f64>,
     },
+    Encoded {
+        frames: u32,
+        encoded: u32,
+    },
     Muted,
     Unmuted,
     Done {
@@ -45,6 +49,8 @@ pub struct Report {
     pub fps: u32,
     /// By second of t0: how late the flash and the beep were handed over, in ms.
     late_ms: BTreeMap<u32, (f64, f64)>,
+    /// Frames handed over and frames encoded, at two moments far apart.
+    encoded: Option<((u32, u32), (u32, u32))>,
     /// Frames handed over, when it ended in good order.
     pub frames: Option<u32>,
     /// How long it published, in seconds, when it ended in good order.
@@ -55,6 +61,14 @@ impl Report {
     /// How many frames were due at `wall` (Unix time in seconds).
     pub fn frames_due(&self, wall: f64) -> f64 {
         (wall - self.t0) * f64::from(self.fps)
+    }
+
+    /// Of the frames handed over, how many were encoded: 0 to 1. On a busy machine libwebrtc
+    /// leaves some out. `None` when it was too short to tell.
+    pub fn encoded_ratio(&self) -> Option<f64> {
+        let (first, last) = self.encoded?;
+        let frames = last.0 - first.0;
+        (frames > 0).then(|| f64::from(last.1 - first.1) / f64::from(frames))
     }
 
     /// By second of t0: how much later than the beep the flash was published, in ms.
@@ -182,6 +196,11 @@ impl Publisher {
                 if let (Some(flash), Some(beep)) = (flash_late_ms, beep_late_ms) {
                     self.report.late_ms.insert(second, (flash, beep));
                 }
+            }
+            Event::Encoded { frames, encoded } => {
+                let now = (frames, encoded);
+                let first = self.report.encoded.map_or(now, |(first, _)| first);
+                self.report.encoded = Some((first, now));
             }
             Event::Done { frames, ran_s } => {
                 self.report.frames = Some(frames);

@@ -3,6 +3,7 @@
 //! [`session`] is the one task that owns signalling, peer and sockets. It decodes nothing:
 //! access units leave it as they were sent, placed on one clock by [`timeline`].
 
+mod datagram;
 mod error;
 mod filler;
 mod peer;
@@ -13,6 +14,7 @@ mod signalling;
 mod sockets;
 pub mod timeline;
 mod token;
+mod traffic;
 
 pub use error::{LiveKitError, Remedy};
 pub use session::{Join, run};

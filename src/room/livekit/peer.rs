@@ -4,7 +4,6 @@
 //! says; the session owns the waiting.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use str0m::change::SdpOffer;
@@ -13,8 +12,9 @@ use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcError};
 
 use super::LiveKitError;
+use super::datagram::Look;
 use super::sdp;
-use super::sockets::Sockets;
+use super::sockets::{Received, Sockets};
 use crate::room::TrackId;
 
 /// Packets of video held back while one before them is missing. It must exceed the packets of
@@ -51,6 +51,8 @@ pub struct Peer {
     early: Vec<Candidate>,
     offered: bool,
     deadline: Instant,
+    /// The newest time that the media stack was told: it never goes back.
+    newest: Instant,
     buffer: Box<[u8; DATAGRAM]>,
     counts: PeerCounts,
 }
@@ -71,10 +73,8 @@ impl Peer {
     ///
     /// # Errors
     /// When this machine has no usable address.
-    pub async fn open(server_is_local: bool, now: Instant) -> Result<Self, LiveKitError> {
-        let sockets = Sockets::bind(server_is_local)
-            .await
-            .map_err(LiveKitError::NoSocket)?;
+    pub fn open(server_is_local: bool, now: Instant) -> Result<Self, LiveKitError> {
+        let sockets = Sockets::bind(server_is_local).map_err(LiveKitError::NoSocket)?;
         let mut rtc = Rtc::builder()
             .clear_codecs()
             .enable_opus(true, false)
@@ -100,6 +100,7 @@ impl Peer {
             early: Vec::new(),
             offered: false,
             deadline: now,
+            newest: now,
             buffer: Box::new([0; DATAGRAM]),
             counts: PeerCounts::default(),
         })
@@ -169,15 +170,17 @@ impl Peer {
         }
     }
 
-    /// Waits until [`Self::receive`] has something to take.
+    /// Waits until [`Self::receive`] has something to take; it does so at [`Self::deadline`]
+    /// as well.
     pub async fn readable(&self) {
         self.sockets.readable().await;
     }
 
-    /// When [`Self::tick`] is due.
+    /// When [`Self::receive`] and then [`Self::tick`] are due. The media stack's own deadlines
+    /// wait for the next look at the sockets, some milliseconds off, while there is one to come.
     #[must_use]
-    pub const fn deadline(&self) -> Instant {
-        self.deadline
+    pub fn deadline(&self) -> Instant {
+        self.sockets.look_at().unwrap_or(self.deadline)
     }
 
     /// What was of no use so far.
@@ -196,17 +199,14 @@ impl Peer {
     ///
     /// # Errors
     /// When the media stack can't go on.
-    pub fn receive(
-        &mut self,
-        now: Instant,
-        events: &mut Vec<PeerEvent>,
-    ) -> Result<(), LiveKitError> {
+    pub fn receive(&mut self, look: Look, events: &mut Vec<PeerEvent>) -> Result<(), LiveKitError> {
         for _ in 0..DATAGRAMS_A_TURN {
-            let Some(received) = self.sockets.receive(self.buffer.as_mut_slice()) else {
+            let Some(received) = self.sockets.receive(look, self.buffer.as_mut_slice()) else {
                 break;
             };
             let packet = self.buffer.get(..received.len).unwrap_or_default();
-            if !feed(&mut self.rtc, now, received.source, received.local, packet)? {
+            self.newest = self.newest.max(received.arrival);
+            if !feed(&mut self.rtc, self.newest, &received, packet)? {
                 self.counts.foreign_datagrams += 1;
                 continue;
             }
@@ -220,8 +220,9 @@ impl Peer {
     /// # Errors
     /// When the media stack can't go on.
     pub fn tick(&mut self, now: Instant, events: &mut Vec<PeerEvent>) -> Result<(), LiveKitError> {
+        self.newest = self.newest.max(now);
         self.rtc
-            .handle_input(Input::Timeout(now))
+            .handle_input(Input::Timeout(self.newest))
             .map_err(|source| LiveKitError::Peer {
                 doing: "keeping time",
                 source,
@@ -274,8 +275,7 @@ impl Peer {
 fn feed(
     rtc: &mut Rtc,
     now: Instant,
-    source: SocketAddr,
-    local: SocketAddr,
+    received: &Received,
     packet: &[u8],
 ) -> Result<bool, LiveKitError> {
     let Ok(contents) = packet.try_into() else {
@@ -285,8 +285,8 @@ fn feed(
         now,
         Receive {
             proto: Protocol::Udp,
-            source,
-            destination: local,
+            source: received.source,
+            destination: received.local,
             contents,
         },
     );

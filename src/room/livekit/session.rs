@@ -18,6 +18,7 @@ use str0m::media::MediaData;
 use tokio::sync::mpsc;
 use tokio::time::Instant as TokioInstant;
 
+use super::datagram::Look;
 use super::filler::is_filler;
 use super::peer::{Peer, PeerEvent};
 use super::publications::{Change, Publications};
@@ -85,7 +86,7 @@ pub async fn run(
         .as_ref()
         .map_or_else(String::new, |p| p.sid.clone());
     let mut session = Session {
-        peer: Peer::open(is_on_this_machine(&join.url).await, now).await?,
+        peer: Peer::open(is_on_this_machine(&join.url).await, now)?,
         url: join.url,
         client,
         publications: Publications::new(own_sid, join.selection, join.unrecordable),
@@ -174,8 +175,12 @@ impl Session {
                 timer.as_mut().reset(deadline);
             }
             tokio::select! {
-                () = self.peer.readable() => self.peer.receive(Instant::now(), &mut heard)?,
-                () = &mut timer => self.peer.tick(Instant::now(), &mut heard)?,
+                () = self.peer.readable() => self.peer.receive(Look::now(), &mut heard)?,
+                () = &mut timer => {
+                    let look = Look::now();
+                    self.peer.receive(look, &mut heard)?;
+                    self.peer.tick(look.now, &mut heard)?;
+                }
                 signal = signals.recv() => match signal {
                     Some(SignalEvent::Message(message)) => {
                         if let Some(end) = self.obey(*message).await? {

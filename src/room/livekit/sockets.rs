@@ -5,17 +5,33 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::task::Poll;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::task::{Context, Poll};
+use std::time::Instant;
 
-use tokio::net::UdpSocket;
+use tokio::io::Interest;
+
+use super::datagram::{self, Look};
+use super::traffic::Traffic;
 
 /// The bound sockets.
 #[derive(Debug)]
 pub struct Sockets {
-    bound: Vec<(SocketAddr, UdpSocket)>,
+    bound: Vec<Bound>,
     /// Packets that the kernel had no room to send; ICE, DTLS and RTCP all repeat themselves.
     unsent: u64,
+}
+
+/// One socket, not blocking.
+#[derive(Debug)]
+struct Bound {
+    address: SocketAddr,
+    socket: UdpSocket,
+    /// While little comes, a datagram wakes us; while media flows, it is looked for from time to
+    /// time ([`Traffic`]): a watched socket wakes tokio's reactor for each, asked for or not.
+    /// A second handle of the same socket, which the reactor knows.
+    watch: Option<tokio::net::UdpSocket>,
+    traffic: Traffic,
 }
 
 /// One datagram's way: where it came from and which of our addresses it reached.
@@ -27,6 +43,8 @@ pub struct Received {
     pub source: SocketAddr,
     /// Our address.
     pub local: SocketAddr,
+    /// When it came.
+    pub arrival: Instant,
 }
 
 /// Whether an interface's address may become a candidate.
@@ -47,7 +65,7 @@ impl Sockets {
     ///
     /// # Errors
     /// When there is no usable address, or none can be bound.
-    pub async fn bind(server_is_local: bool) -> io::Result<Self> {
+    pub fn bind(server_is_local: bool) -> io::Result<Self> {
         let mut bound = Vec::new();
         let mut failure = None;
         for interface in if_addrs::get_if_addrs()? {
@@ -55,8 +73,8 @@ impl Sockets {
             if !usable(address, server_is_local) {
                 continue;
             }
-            match UdpSocket::bind((address, 0)).await {
-                Ok(socket) => bound.push((socket.local_addr()?, socket)),
+            match Bound::bind(address) {
+                Ok(socket) => bound.push(socket),
                 Err(error) => {
                     tracing::debug!(%address, %error, "address left out");
                     failure = Some(error);
@@ -73,17 +91,14 @@ impl Sockets {
 
     /// Our addresses.
     pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> + '_ {
-        self.bound.iter().map(|(address, _)| *address)
+        self.bound.iter().map(|bound| bound.address)
     }
 
-    /// Waits until a datagram, or a socket's error, can be taken by [`Self::receive`].
+    /// Waits until a datagram, or a socket's error, can be taken by [`Self::receive`] from a
+    /// socket that is watched.
     pub async fn readable(&self) {
         poll_fn(|cx| {
-            let ready = self
-                .bound
-                .iter()
-                .any(|(_, socket)| socket.poll_recv_ready(cx).is_ready());
-            if ready {
+            if self.bound.iter().any(|bound| bound.is_ready(cx)) {
                 Poll::Ready(())
             } else {
                 Poll::Pending
@@ -92,25 +107,29 @@ impl Sockets {
         .await;
     }
 
+    /// When the sockets that are not watched are to be looked at; `None` when all are watched.
+    #[must_use]
+    pub fn look_at(&self) -> Option<Instant> {
+        self.bound
+            .iter()
+            .filter_map(|bound| bound.traffic.look_at())
+            .min()
+    }
+
     /// Takes one datagram if there is one. Errors of a single socket (an ICMP answer to an
     /// earlier packet) concern one path only and are ICE's business: they are passed over.
-    pub fn receive(&self, buffer: &mut [u8]) -> Option<Received> {
-        self.bound.iter().find_map(|(local, socket)| {
-            let (len, source) = socket.try_recv_from(buffer).ok()?;
-            Some(Received {
-                len,
-                source,
-                local: *local,
-            })
-        })
+    pub fn receive(&mut self, look: Look, buffer: &mut [u8]) -> Option<Received> {
+        self.bound
+            .iter_mut()
+            .find_map(|bound| bound.receive(look, buffer))
     }
 
     /// Sends from the socket bound to `local`; a packet that can't be sent now is counted lost.
     pub fn send(&mut self, local: SocketAddr, to: SocketAddr, packet: &[u8]) {
-        let Some((_, socket)) = self.bound.iter().find(|(address, _)| *address == local) else {
+        let Some(bound) = self.bound.iter().find(|bound| bound.address == local) else {
             return;
         };
-        if socket.try_send_to(packet, to).is_err() {
+        if bound.socket.send_to(packet, to).is_err() {
             self.unsent += 1;
         }
     }
@@ -122,8 +141,70 @@ impl Sockets {
     }
 }
 
+impl Bound {
+    fn bind(address: IpAddr) -> io::Result<Self> {
+        let socket = UdpSocket::bind((address, 0))?;
+        socket.set_nonblocking(true)?;
+        datagram::prepare(&socket);
+        let mut bound = Self {
+            address: socket.local_addr()?,
+            socket,
+            watch: None,
+            traffic: Traffic::default(),
+        };
+        bound.watch()?;
+        Ok(bound)
+    }
+
+    fn watch(&mut self) -> io::Result<()> {
+        self.watch = Some(tokio::net::UdpSocket::from_std(self.socket.try_clone()?)?);
+        Ok(())
+    }
+
+    fn is_ready(&self, cx: &mut Context<'_>) -> bool {
+        let watch = self.watch.as_ref();
+        watch.is_some_and(|watch| watch.poll_recv_ready(cx).is_ready())
+    }
+
+    fn receive(&mut self, look: Look, buffer: &mut [u8]) -> Option<Received> {
+        let mut take = || datagram::receive(&self.socket, look, buffer);
+        let taken = match &self.watch {
+            Some(watch) => watch.try_io(Interest::READABLE, take),
+            None if self.traffic.is_due(look.now) => take(),
+            None => return None,
+        };
+        let Ok((len, source, arrival)) = taken else {
+            self.rest(look.now);
+            return None;
+        };
+        self.traffic.came(look.now);
+        Some(Received {
+            len,
+            source,
+            local: self.address,
+            arrival,
+        })
+    }
+
+    /// Nothing more to take: decides how the next datagram is waited for.
+    fn rest(&mut self, now: Instant) {
+        let watched = self.traffic.rest(now).is_none();
+        if !watched {
+            self.watch = None;
+        } else if self.watch.is_none()
+            && let Err(error) = self.watch()
+        {
+            // The reactor has no room: looking from time to time works as well.
+            tracing::debug!(%error, "a socket can't be watched");
+            self.traffic.keep_looking(now);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, SystemTime};
+
     use super::*;
 
     #[test]
@@ -137,19 +218,52 @@ mod tests {
         assert!(usable("2001:db8::1".parse().unwrap(), false));
     }
 
+    fn loopback(sockets: &Sockets) -> SocketAddr {
+        sockets.addresses().find(|a| a.ip().is_loopback()).unwrap()
+    }
+
     #[tokio::test]
     async fn a_datagram_names_the_address_it_reached() {
-        let sockets = Sockets::bind(true).await.unwrap();
-        let loopback = sockets.addresses().find(|a| a.ip().is_loopback()).unwrap();
-        let sender = UdpSocket::bind((loopback.ip(), 0)).await.unwrap();
-        sender.send_to(b"hello", loopback).await.unwrap();
+        let mut sockets = Sockets::bind(true).unwrap();
+        let loopback = loopback(&sockets);
+        let sender = UdpSocket::bind((loopback.ip(), 0)).unwrap();
+        sender.send_to(b"hello", loopback).unwrap();
 
         sockets.readable().await;
         let mut buffer = [0; 16];
-        let received = sockets.receive(&mut buffer).unwrap();
+        let look = Look::now();
+        let received = sockets.receive(look, &mut buffer).unwrap();
         assert_eq!(received.len, 5);
         assert_eq!(received.local, loopback);
         assert_eq!(received.source, sender.local_addr().unwrap());
-        assert_eq!(sockets.receive(&mut buffer), None);
+        assert_eq!(sockets.receive(look, &mut buffer), None);
+    }
+
+    #[tokio::test]
+    async fn a_busy_socket_is_looked_at_and_a_quiet_one_watched_again() {
+        let mut sockets = Sockets::bind(true).unwrap();
+        let loopback = loopback(&sockets);
+        let sender = UdpSocket::bind((loopback.ip(), 0)).unwrap();
+        let mut buffer = [0; 16];
+        let mut take_all = |sockets: &mut Sockets, now| {
+            let look = Look::at(now, SystemTime::now());
+            std::iter::from_fn(|| sockets.receive(look, &mut buffer)).count()
+        };
+        for _ in 0..100 {
+            sender.send_to(b"media", loopback).unwrap();
+        }
+        sockets.readable().await;
+        assert_eq!(take_all(&mut sockets, Instant::now()), 100);
+
+        let mut now = sockets.look_at().expect("the busy one is not watched");
+        sender.send_to(b"more", loopback).unwrap();
+        assert_eq!(take_all(&mut sockets, now), 1);
+
+        now += Duration::from_secs(5);
+        assert_eq!(take_all(&mut sockets, now), 0);
+        assert_eq!(sockets.look_at(), None);
+        sender.send_to(b"again", loopback).unwrap();
+        sockets.readable().await;
+        assert_eq!(take_all(&mut sockets, now), 1);
     }
 }
