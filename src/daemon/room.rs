@@ -186,6 +186,20 @@ impl Room {
                 );
                 self.track_removed(id).await;
             }
+            RoomEvent::TrackPaused { id, paused } => tracing::info!(
+                room = self.settings.room.as_str(),
+                track = id.as_str(),
+                paused,
+                "the server holds the track back or lets it go"
+            ),
+            RoomEvent::Interrupted { cause } => tracing::warn!(
+                room = self.settings.room.as_str(),
+                cause = cause.as_str(),
+                "connection interrupted"
+            ),
+            RoomEvent::Resumed => {
+                tracing::info!(room = self.settings.room.as_str(), "connection resumed");
+            }
             RoomEvent::Media { id, unit } => {
                 let recorded = match self.live_of(&id) {
                     Some(live) => live.tell(Input::Unit(id, unit)).await,

@@ -1,5 +1,8 @@
 //! What a source tells and what it can be told.
 
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use super::{AccessUnit, Track, TrackId};
@@ -31,6 +34,13 @@ pub enum RoomEvent {
         /// Whether it is silent now.
         muted: bool,
     },
+    /// The server stopped forwarding the track to us for want of bandwidth, or goes on with it.
+    TrackPaused {
+        /// Which track.
+        id: TrackId,
+        /// Whether the server holds it back now.
+        paused: bool,
+    },
     /// No unit of the track will follow.
     TrackRemoved {
         /// Which track.
@@ -45,6 +55,50 @@ pub enum RoomEvent {
         /// The unit.
         unit: AccessUnit,
     },
+    /// The connection is broken, and the source works on it. Tracks stay what they are; units
+    /// may be missing until [`RoomEvent::Resumed`]. Sent once for each interruption.
+    Interrupted {
+        /// What broke.
+        cause: Interruption,
+    },
+    /// Media can flow again.
+    Resumed,
+}
+
+/// What broke a connection that is being mended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Interruption {
+    /// The signalling connection was lost. Media may go on flowing meanwhile.
+    Signalling,
+    /// The media connection was lost, or nothing came over it.
+    Media,
+    /// The server is shutting down or can't be reached.
+    ServerAway,
+    /// The server handed the room over to another one.
+    Migration,
+    /// Another client joined with our identity.
+    DuplicateIdentity,
+}
+
+impl Interruption {
+    /// The word used in manifests and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Signalling => "signalling",
+            Self::Media => "media",
+            Self::ServerAway => "server_away",
+            Self::Migration => "migration",
+            Self::DuplicateIdentity => "duplicate_identity",
+        }
+    }
+}
+
+impl fmt::Display for Interruption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// Why a track ended.

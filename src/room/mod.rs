@@ -9,8 +9,8 @@ pub mod selection;
 pub mod synthetic;
 
 pub use events::{
-    COMMAND_QUEUE, Delivery, EVENT_QUEUE, EventSender, ReceiverGone, RoomCommand, RoomEnd,
-    RoomEvent, TrackEnd,
+    COMMAND_QUEUE, Delivery, EVENT_QUEUE, EventSender, Interruption, ReceiverGone, RoomCommand,
+    RoomEnd, RoomEvent, TrackEnd,
 };
 
 pub use selection::{Changes, Present, Publication, Selection, SelectionError};
