@@ -2,7 +2,7 @@
 //! and its sound, from the first track to the last.
 //!
 //! ```text
-//!             Input             cut: Push, Hold, Cut, Drop           advance, finish
+//!            RoomEvent          cut: Push, Hold, Cut, Drop           advance, finish
 //!  room task ───────► recording ────────────────────────► segment ──────────────────► graph
 //!             ◄─────── keyframe requests                     └── SegmentInput ─► writer
 //! ```
@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 pub use super::failure::{RecordingError, one_line};
-pub use super::input::{Input, RecordingSetup};
+pub use super::input::{INBOX, RecordingSetup};
 
 use super::cut::{Cutter, MAX_HELD, Step, start_of};
 use super::overlap::Overlap;
@@ -31,10 +31,7 @@ use super::summary::{RecordingProgress, RecordingSummary};
 use super::tally::Tally;
 use super::{Description, DropReason, RecordingIdentity, SegmentIndex, WriterEvent, WriterHandle};
 use crate::media::{self, Ending, Layout, MediaError};
-use crate::room::{AccessUnit, Kind, RoomCommand, Track, TrackId};
-
-/// Inputs waiting for a recording. A full inbox holds its room back, whose own queue drops.
-pub const INBOX: usize = 256;
+use crate::room::{AccessUnit, EventReceiver, Kind, RoomCommand, RoomEvent, Track, TrackId};
 
 /// How often silence is filled in and progress is told.
 const TICK: Duration = Duration::from_millis(100);
@@ -48,7 +45,7 @@ const FAILURES: u32 = 3;
 /// Records until `inbox` closes, then seals. The room is asked for keyframes over `commands`.
 pub async fn run(
     setup: RecordingSetup,
-    mut inbox: mpsc::Receiver<Input>,
+    mut inbox: EventReceiver,
     commands: mpsc::Sender<RoomCommand>,
     progress: watch::Sender<RecordingProgress>,
 ) -> RecordingSummary {
@@ -103,7 +100,7 @@ struct Recording {
 }
 
 impl Recording {
-    async fn follow(&mut self, inbox: &mut mpsc::Receiver<Input>) -> Result<(), RecordingError> {
+    async fn follow(&mut self, inbox: &mut EventReceiver) -> Result<(), RecordingError> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -123,12 +120,21 @@ impl Recording {
         }
     }
 
-    async fn take(&mut self, input: Input, now: Instant) -> Result<(), RecordingError> {
-        match input {
-            Input::TrackAdded(track) => self.cutter.track_added(track, now),
-            Input::TrackMuted(id, muted) => self.cutter.track_muted(&id, muted),
-            Input::TrackRemoved(id) => self.cutter.track_removed(&id),
-            Input::Unit(id, unit) => self.unit(&id, unit, now).await?,
+    async fn take(&mut self, event: RoomEvent, now: Instant) -> Result<(), RecordingError> {
+        match event {
+            RoomEvent::TrackAdded(track) => self.cutter.track_added(track, now),
+            RoomEvent::TrackMuted { id, muted } => self.cutter.track_muted(&id, muted),
+            RoomEvent::TrackRemoved { id, .. } => self.cutter.track_removed(&id),
+            RoomEvent::Media { id, unit } => self.unit(&id, unit, now).await?,
+            RoomEvent::UnitsDropped { id, units } => {
+                if let Some(kind) = self.cutter.kind_of(&id) {
+                    self.tally().refused(kind, DropReason::QueueFull, units);
+                }
+            }
+            RoomEvent::TrackPaused { .. }
+            | RoomEvent::Interrupted { .. }
+            | RoomEvent::Resumed
+            | RoomEvent::Joined { .. } => {}
         }
         Ok(())
     }
@@ -153,7 +159,7 @@ impl Recording {
         }
         match decision.step {
             Step::Push => self.push(kind, &unit),
-            Step::Drop(reason) => self.tally().refused(kind, reason),
+            Step::Drop(reason) => self.tally().refused(kind, reason, 1),
             Step::Cut(layout) => {
                 self.cut(layout, unit.at).await?;
                 self.push(kind, &unit);
@@ -163,7 +169,7 @@ impl Recording {
                 self.open_if_due(now).await?;
             }
             Step::Hold => {
-                self.unsegmented.refused(kind, DropReason::QueueFull);
+                self.unsegmented.refused(kind, DropReason::QueueFull, 1);
                 self.cutter.lost(kind, DropReason::QueueFull);
             }
         }
@@ -172,7 +178,9 @@ impl Recording {
 
     fn push(&mut self, kind: Kind, unit: &AccessUnit) {
         let Some(segment) = &mut self.segment else {
-            return self.unsegmented.refused(kind, DropReason::AwaitingKeyframe);
+            return self
+                .unsegmented
+                .refused(kind, DropReason::AwaitingKeyframe, 1);
         };
         segment.entrance().received(kind);
         if kind == Kind::Audio {
@@ -215,7 +223,8 @@ impl Recording {
             if unit.at >= start {
                 self.push(kind, &unit);
             } else {
-                self.unsegmented.refused(kind, DropReason::AwaitingKeyframe);
+                self.unsegmented
+                    .refused(kind, DropReason::AwaitingKeyframe, 1);
             }
         }
         Ok(())
@@ -457,7 +466,7 @@ impl Recording {
         let mut tally = std::mem::take(&mut self.total);
         tally.add(&self.unsegmented);
         for (kind, _) in self.held.drain(..) {
-            tally.refused(kind, DropReason::AwaitingKeyframe);
+            tally.refused(kind, DropReason::AwaitingKeyframe, 1);
         }
         let outcome = match self.writer.take() {
             None => None,
