@@ -44,6 +44,10 @@ pub struct RoomSettings {
     pub graph: GraphSettings,
     /// How files are written, and how long segments are.
     pub writer: WriterSettings,
+    /// A picture of another size starts a new segment.
+    pub cut_on_resize: bool,
+    /// Gaps in picture or sound longer than this are warned of.
+    pub warn_after: Duration,
     /// What to do about a recording that failed.
     pub on_failure: OnFailure,
 }
@@ -333,6 +337,8 @@ impl Room {
             source: track.source,
             graph: self.settings.graph,
             writer: self.settings.writer,
+            cut_on_resize: self.settings.cut_on_resize,
+            warn_after: self.settings.warn_after,
         };
         let (inbox, receiver) = EventSender::bounded(INBOX);
         let (sender, progress) = watch::channel(RecordingProgress::default());

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::WriterSettings;
 use crate::media::GraphSettings;
@@ -31,4 +32,8 @@ pub struct RecordingSetup {
     pub graph: GraphSettings,
     /// How files are written, and how long segments are.
     pub writer: WriterSettings,
+    /// A picture of another size starts a new segment.
+    pub cut_on_resize: bool,
+    /// Gaps longer than this are warned of.
+    pub warn_after: Duration,
 }
