@@ -58,10 +58,10 @@ fn sequence(bits: &mut Bits<'_>) -> Option<PictureSize> {
     })
 }
 
-/// Timing and decoder model; gives how many bits a buffer delay has, where there is a model.
-fn timing(bits: &mut Bits<'_>) -> Option<Option<u32>> {
+/// Timing and decoder model; gives how many bits a buffer delay has, 0 where there is no model.
+fn timing(bits: &mut Bits<'_>) -> Option<u32> {
     if !bits.flag()? {
-        return Some(None);
+        return Some(0);
     }
     bits.take(32)?; // num_units_in_display_tick
     bits.take(32)?; // time_scale
@@ -69,12 +69,12 @@ fn timing(bits: &mut Bits<'_>) -> Option<Option<u32>> {
         skip_uvlc(bits)?; // num_ticks_per_picture_minus_1
     }
     if !bits.flag()? {
-        return Some(None);
+        return Some(0);
     }
     let delay_bits = bits.take(5)? + 1;
     bits.take(32)?; // num_units_in_decoding_tick
     bits.take(5 + 5)?; // lengths of removal and presentation times
-    Some(Some(delay_bits))
+    Some(delay_bits)
 }
 
 fn skip_uvlc(bits: &mut Bits<'_>) -> Option<()> {
@@ -88,16 +88,14 @@ fn skip_uvlc(bits: &mut Bits<'_>) -> Option<()> {
     bits.take(zeros).map(|_| ())
 }
 
-fn operating_points(bits: &mut Bits<'_>, delay_bits: Option<u32>) -> Option<()> {
+fn operating_points(bits: &mut Bits<'_>, delay_bits: u32) -> Option<()> {
     let display_delay = bits.flag()?;
     for _ in 0..=bits.take(5)? {
         bits.take(12)?; // operating_point_idc
         if bits.take(5)? > 7 {
             bits.take(1)?; // seq_tier
         }
-        if let Some(delay_bits) = delay_bits
-            && bits.flag()?
-        {
+        if delay_bits > 0 && bits.flag()? {
             bits.take(delay_bits)?; // decoder_buffer_delay
             bits.take(delay_bits)?; // encoder_buffer_delay
             bits.take(1)?; // low_delay_mode_flag

@@ -15,23 +15,18 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::backoff::Backoff;
+use super::live::{Key, LONGEST_RETRY, Live, RETRY, State};
 use crate::media::GraphSettings;
 use crate::recorder::WriterSettings;
 use crate::recorder::recording::{self, INBOX, RecordingSetup};
 use crate::recorder::summary::{RecordingProgress, RecordingSummary};
 use crate::room::{
-    AccessUnit, Delivery, EventReceiver, EventSender, Interruption, ReceiverGone, RoomCommand,
-    RoomEvent, Source, Track, TrackEnd, TrackId,
+    AccessUnit, EventReceiver, EventSender, Interruption, RoomCommand, RoomEvent, Source, Track,
+    TrackEnd, TrackId,
 };
 
 /// How often progress is put together.
 const TICK: Duration = Duration::from_millis(500);
-
-/// How long a recording that failed is left alone before it is tried again, at first.
-const RETRY: Duration = Duration::from_secs(10);
-
-/// The same at most, when it keeps failing.
-const LONGEST_RETRY: Duration = Duration::from_mins(5);
 
 /// How a room is recorded.
 #[derive(Debug, Clone)]
@@ -66,43 +61,6 @@ pub enum OnFailure {
 pub struct RoomProgress {
     /// Participant, source and state of each.
     pub recordings: Vec<(String, Source, RecordingProgress)>,
-}
-
-/// What belongs together: a participant's camera and microphone, or a screen and its sound.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
-    /// The participant's identity.
-    participant: String,
-    screen: bool,
-}
-
-impl Key {
-    fn of(track: &Track) -> Self {
-        let screen = matches!(track.source, Source::ScreenShare | Source::ScreenShareAudio);
-        Self {
-            participant: track.participant.identity.clone(),
-            screen,
-        }
-    }
-}
-
-struct Live {
-    tracks: BTreeMap<TrackId, Track>,
-    /// Tracks that the server holds back.
-    paused: BTreeSet<TrackId>,
-    state: State,
-    retries: Backoff,
-}
-
-enum State {
-    Recording {
-        number: u64,
-        inbox: EventSender,
-        progress: watch::Receiver<RecordingProgress>,
-    },
-    Failed {
-        retry_at: Instant,
-    },
 }
 
 /// Records the room whose events these are, until they end or `stop` is cancelled. Everything
@@ -246,10 +204,7 @@ impl Room {
     }
 
     fn media(&mut self, id: TrackId, unit: AccessUnit) {
-        let taken = match self.live_of(&id).map(|live| &live.state) {
-            Some(State::Recording { inbox, .. }) => inbox.offer(id, unit).is_ok(),
-            Some(State::Failed { .. }) | None => false,
-        };
+        let taken = self.live_of(&id).is_some_and(|live| live.offer(id, unit));
         self.unrecorded += u64::from(!taken);
     }
 
@@ -428,53 +383,5 @@ impl Room {
         RoomProgress {
             recordings: recordings.collect(),
         }
-    }
-}
-
-impl Live {
-    /// Tells a recording that has just started how things stand.
-    fn introduce(&mut self, interrupted: Option<Interruption>) {
-        for track in self.tracks.clone().into_values() {
-            let id = track.id.clone();
-            let paused = self.paused.contains(&id);
-            self.tell(RoomEvent::TrackAdded(track));
-            if paused {
-                self.tell(RoomEvent::TrackPaused { id, paused });
-            }
-        }
-        if let Some(cause) = interrupted {
-            self.tell(RoomEvent::Interrupted { cause });
-        }
-    }
-
-    /// False when the recording has failed and nobody listens.
-    fn tell(&mut self, event: RoomEvent) -> bool {
-        let State::Recording { inbox, .. } = &self.state else {
-            return false;
-        };
-        match inbox.try_tell(event) {
-            Ok(Delivery::Queued) => true,
-            // Its task is over, and is about to be taken note of.
-            Err(ReceiverGone) => false,
-            Ok(Delivery::Dropped) => {
-                self.give_up();
-                false
-            }
-        }
-    }
-
-    /// The recording takes nothing any more: its disk hangs where it can't be left alone. It ends
-    /// when it can; another one is tried.
-    fn give_up(&mut self) {
-        if let Some(track) = self.tracks.values().next() {
-            tracing::error!(
-                participant = track.participant.identity.as_str(),
-                source = %track.source,
-                "a recording hangs and is given up: check the disk"
-            );
-        }
-        self.state = State::Failed {
-            retry_at: Instant::now() + self.retries.next(fastrand::f64()),
-        };
     }
 }

@@ -140,6 +140,7 @@ fn tell(summary: RecordingSummary) {
         bytes = summary.bytes,
         pictures = summary.frames.video.written,
         dropped = summary.frames.video.dropped.total() + summary.frames.audio.dropped.total(),
+        gaps = summary.gaps.count,
         "recording sealed"
     );
 }

@@ -141,8 +141,8 @@ struct Recording {
     make_writer: Arc<MakeWriter>,
     segment: Option<SegmentRun>,
     closing: JoinSet<ClosedSegment>,
-    /// Until when the graphs of these may hand over, and what was counted at their end.
-    draining: BTreeMap<SegmentIndex, (Instant, Tally)>,
+    /// Until when the graphs of these may hand over.
+    draining: BTreeMap<SegmentIndex, Instant>,
     /// Units that came while no segment was open.
     unsegmented: Tally,
     /// Units of all segments that are closed.
@@ -284,8 +284,8 @@ impl Recording {
         };
         self.journal.begin(self.zero, identity.started);
         let (root, settings) = (self.setup.root.clone(), self.setup.writer);
-        let make = Arc::clone(&self.make_writer);
-        let made = tokio::task::spawn_blocking(move || make(&root, &identity, settings)).await;
+        let create = Arc::clone(&self.make_writer);
+        let made = tokio::task::spawn_blocking(move || create(&root, &identity, settings)).await;
         let (writer, events) = made.map_err(RecordingError::Thread)??;
         tracing::info!(
             room = self.setup.room.as_str(),
@@ -298,9 +298,8 @@ impl Recording {
 
     fn close_segment(&mut self, end: Duration) {
         if let Some(segment) = self.segment.take() {
-            let until = Instant::now() + DRAIN;
             self.draining
-                .insert(segment.index(), (until, segment.tally()));
+                .insert(segment.index(), Instant::now() + DRAIN);
             self.closing
                 .spawn(segment.finish(end.saturating_sub(self.zero), DRAIN));
         }
@@ -337,10 +336,10 @@ impl Recording {
         let Some((writer, _)) = &self.writer else {
             return;
         };
-        self.draining.retain(|index, (until, tally)| {
+        self.draining.retain(|index, until| {
             let blocked = now >= *until;
             if blocked {
-                writer.close_segment(*index, tally.segment_counts());
+                writer.refuse_segment(*index);
             }
             !blocked
         });

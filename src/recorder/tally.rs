@@ -44,6 +44,11 @@ impl Tally {
         tally.dropped.add(reason, units);
     }
 
+    /// Counts pictures that a graph took and that are not in the file.
+    pub fn lost_in_graph(&mut self, reason: DropReason, pictures: u64) {
+        self.video.dropped.add(reason, pictures);
+    }
+
     /// Adds what a graph counted.
     pub fn graph(&mut self, counts: &media::Counts) {
         self.video.written += counts.video.written;

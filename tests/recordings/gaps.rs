@@ -1,11 +1,12 @@
 //! What recordings miss: broken connections, tracks that are held back, people who come back.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use reeld::recorder::{DropReason, GapRecord};
 use reeld::room::{Interruption, Kind, Participant};
 
-use crate::files::{Recording, audio, video};
+use crate::files::{Recording, audio, names, video};
 use crate::script::{Played, Room, ms, participant, settings};
 use crate::{APART, anns, assert_equally_long, output, whole};
 
@@ -19,6 +20,15 @@ fn gaps(recording: &Recording) -> Vec<(Kind, &str, u64)> {
     let gaps = recording.manifest.findings.gaps.iter();
     gaps.map(|gap| (gap.kind, gap.cause.as_str(), read(gap)))
         .collect()
+}
+
+/// Bytes of the only segment, which is being written.
+fn written(output: &Path) -> u64 {
+    let room = output.join("room");
+    let folder = room.join(&names(&room, "-camera")[0]);
+    std::fs::metadata(folder.join("00000.recording.ts"))
+        .unwrap()
+        .len()
 }
 
 /// One gap in each, of that cause, as long as the fault; and the file has the same.
@@ -54,7 +64,10 @@ fn a_broken_connection_is_a_gap_in_the_same_file() {
     room.microphone(&ann, "A");
     room.play(ms(1_500));
     room.interrupt(Interruption::Media);
-    room.play(ms(3_000));
+    room.play(ms(1_500));
+    let halfway = written(output.path());
+    room.play(ms(1_500));
+    assert!(written(output.path()) > halfway, "silence reaches the disk");
     room.resume();
     room.play(ms(1_700));
     let played = room.close();
@@ -79,6 +92,9 @@ fn a_broken_connection_is_a_gap_in_the_same_file() {
     assert_equally_long(&recording, &played);
     let gap = &recording.manifest.findings.gaps[0];
     assert_eq!(gap.started, recording.manifest.started + gap.at);
+    let summary = played.only().gaps;
+    assert_eq!(summary.count, 2);
+    assert!((3.0..3.5).contains(&summary.longest_s), "{summary:?}");
 }
 
 #[test]

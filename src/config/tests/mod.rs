@@ -139,6 +139,17 @@ fn written_keys(parent: &str, value: &toml::Value, keys: &mut BTreeSet<String>) 
     }
 }
 
+fn room(name: &str) -> Room {
+    Room {
+        name: name.to_owned(),
+        url: None,
+        api_key: None,
+        api_secret: None,
+        token: None,
+        select: None,
+    }
+}
+
 #[test]
 fn every_key_is_read_from_the_file() {
     let config = load_text(
@@ -182,14 +193,6 @@ fn every_key_is_read_from_the_file() {
         "#,
     )
     .unwrap();
-    let room = |name: &str| Room {
-        name: name.to_owned(),
-        url: None,
-        api_key: None,
-        api_secret: None,
-        token: None,
-        select: None,
-    };
     let expected = Config {
         output: "/srv/rec".into(),
         livekit: LiveKit {
