@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::backoff::Backoff;
+use crate::backoff::Backoff;
 use crate::media::GraphSettings;
 use crate::recorder::WriterSettings;
 use crate::recorder::recording::{self, INBOX, Input, RecordingSetup};
