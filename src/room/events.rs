@@ -3,13 +3,8 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
 
 use super::{AccessUnit, Track, TrackId};
-
-/// Events waiting for the room's task. A media unit that finds the queue full is dropped and
-/// counted by the sender; the other events wait for room.
-pub const EVENT_QUEUE: usize = 512;
 
 /// Commands waiting for the source. One that finds the queue full is dropped: keyframe requests
 /// are repeated, and leaving is also asked for by dropping the sender.
@@ -54,6 +49,14 @@ pub enum RoomEvent {
         id: TrackId,
         /// The unit.
         unit: AccessUnit,
+    },
+    /// Units of the track found a queue full and are gone. A queue says so itself, before the
+    /// next unit of the track or its end; sources don't send it.
+    UnitsDropped {
+        /// Which track.
+        id: TrackId,
+        /// How many.
+        units: u64,
     },
     /// The connection is broken, and the source works on it. Tracks stay what they are; units
     /// may be missing until [`RoomEvent::Resumed`]. Sent once for each interruption.
@@ -138,63 +141,6 @@ impl RoomEnd {
             Self::Left => "left the room",
             Self::Closed => "the room was closed",
             Self::Removed => "the server removed the recorder from the room",
-        }
-    }
-}
-
-/// The sending half of a source's event queue, which never waits for media.
-#[derive(Debug, Clone)]
-pub struct EventSender {
-    queue: mpsc::Sender<RoomEvent>,
-}
-
-/// The room's task is gone: the source should end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("nobody takes this room's events any more")]
-pub struct ReceiverGone;
-
-/// What became of a media unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Delivery {
-    /// It is in the queue.
-    Queued,
-    /// The queue was full: the unit is gone, and the next one of its track does not join on.
-    Dropped,
-}
-
-impl EventSender {
-    /// Makes the event queue of one room.
-    #[must_use]
-    pub fn channel() -> (Self, mpsc::Receiver<RoomEvent>) {
-        let (queue, events) = mpsc::channel(EVENT_QUEUE);
-        (Self { queue }, events)
-    }
-
-    /// Sends what must not be lost, waiting for room in the queue.
-    ///
-    /// # Errors
-    /// When the receiver is gone.
-    pub async fn tell(&self, event: RoomEvent) -> Result<(), ReceiverGone> {
-        self.queue.send(event).await.map_err(|_| ReceiverGone)
-    }
-
-    /// Does what [`Self::tell`] does, for a source that is a thread.
-    ///
-    /// # Errors
-    /// When the receiver is gone.
-    pub fn tell_blocking(&self, event: RoomEvent) -> Result<(), ReceiverGone> {
-        self.queue.blocking_send(event).map_err(|_| ReceiverGone)
-    }
-
-    /// Sends a media unit, or drops it when the queue is full.
-    ///
-    /// # Errors
-    /// When the receiver is gone.
-    pub fn offer(&self, id: TrackId, unit: AccessUnit) -> Result<Delivery, ReceiverGone> {
-        match self.queue.try_send(RoomEvent::Media { id, unit }) {
-            Ok(()) => Ok(Delivery::Queued),
-            Err(mpsc::error::TrySendError::Full(_)) => Ok(Delivery::Dropped),
-            Err(mpsc::error::TrySendError::Closed(_)) => Err(ReceiverGone),
         }
     }
 }
