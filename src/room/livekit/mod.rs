@@ -7,6 +7,7 @@ mod door;
 mod error;
 mod filler;
 mod link;
+mod mend;
 mod obey;
 mod peer;
 mod publications;

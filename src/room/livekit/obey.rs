@@ -232,22 +232,6 @@ impl Session {
         self.subscribe(id, true).await;
     }
 
-    /// Tells the server of a resumed session what we have and want.
-    pub(super) async fn synchronise(&mut self) {
-        let wanted = self.publications.wanted();
-        let state = proto::SyncState {
-            answer: self.answer.clone(),
-            subscription: Some(proto::UpdateSubscription {
-                track_sids: wanted.map(|id| id.as_str().to_owned()).collect(),
-                subscribe: true,
-                participant_tracks: vec![],
-            }),
-            ..Default::default()
-        };
-        self.send(Request::SyncState(state)).await;
-        self.client.set_reconnected().await;
-    }
-
     async fn subscribe(&mut self, id: &TrackId, subscribe: bool) {
         // What is wanted is told anew with the next connection.
         if !self.link.takes_messages() {
@@ -264,7 +248,7 @@ impl Session {
 
     /// Sends a message, or says that signalling is stuck. What is lost with a connection is told
     /// anew on the next one.
-    async fn send(&mut self, request: Request) {
+    pub(super) async fn send(&mut self, request: Request) {
         let sent = tokio::time::timeout(SIGNAL_DEADLINE, self.client.send(request)).await;
         self.stuck |= sent.is_err();
     }

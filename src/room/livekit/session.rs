@@ -18,8 +18,8 @@ use proto::signal_request::Message as Request;
 use tokio::sync::mpsc;
 use tokio::time::Instant as TokioInstant;
 
-use super::door::{self, Attempt, Door, Entered, Outcome};
-use super::link::{Action, Input, Link};
+use super::door::{Attempt, Door, Outcome};
+use super::link::{Input, Link};
 use super::peer::{Peer, PeerEvent};
 use super::publications::Publications;
 use super::silence::{Remedy, Silence};
@@ -114,10 +114,10 @@ pub(super) struct Session {
     pub(super) door: Door,
     pub(super) client: Arc<SignalClient>,
     /// What the server says; nothing while everything is being connected anew.
-    signals: Option<SignalEvents>,
+    pub(super) signals: Option<SignalEvents>,
     /// Nothing once it failed, until there is another one.
     pub(super) peer: Option<Peer>,
-    attempt: Option<Attempt>,
+    pub(super) attempt: Option<Attempt>,
     /// Signalling did not take a message in time.
     pub(super) stuck: bool,
     pub(super) publications: Publications,
@@ -247,7 +247,12 @@ impl Session {
         let Err(error) = done else {
             return Ok(None);
         };
-        warn(self.door.room(), "the media connection failed", &error);
+        let room = self.door.room();
+        tracing::warn!(
+            room,
+            error = &error as &dyn std::error::Error,
+            "the media connection failed"
+        );
         self.peer = None;
         self.happen(Input::MediaLost).await
     }
@@ -268,83 +273,6 @@ impl Session {
                 }
             }
         }
-        Ok(ended)
-    }
-
-    /// Lets the link decide what an input leads to, and does it.
-    pub(super) async fn happen(&mut self, input: Input) -> Result<Option<RoomEnd>, Stop> {
-        let now = Instant::now();
-        let was_live = self.link.is_live();
-        let actions = self.link.take(input, now, fastrand::f64());
-        if self.link.is_live() && !was_live {
-            self.silence.restart(now);
-        }
-        for action in actions {
-            match action {
-                Action::TellInterrupted(cause) => {
-                    self.events.tell(RoomEvent::Interrupted { cause }).await?;
-                }
-                Action::TellResumed => self.events.tell(RoomEvent::Resumed).await?,
-                Action::Resume => self.attempt = Some(door::resume(Arc::clone(&self.client))),
-                Action::Connect => self.connect(),
-                Action::End(end) => return Ok(Some(end)),
-            }
-        }
-        Ok(None)
-    }
-
-    fn connect(&mut self) {
-        self.signals = None;
-        self.attempt = None;
-        let entering = self.door.connect(Some(Arc::clone(&self.client)));
-        self.attempt = Some(Box::pin(async move {
-            Outcome::Connect(entering.await.map(Box::new))
-        }));
-    }
-
-    async fn tried(&mut self, outcome: Outcome) -> Result<Option<RoomEnd>, Stop> {
-        match outcome {
-            Outcome::Resume(Ok(())) => {
-                self.synchronise().await;
-                self.publications.resumed(Instant::now());
-                self.happen(Input::Resumed).await
-            }
-            Outcome::Resume(Err(error)) => {
-                tracing::info!(room = self.door.room(), %error, "signalling not resumed");
-                self.happen(door::after_failed_resume(&error)).await
-            }
-            Outcome::Connect(Ok(entered)) => self.enter(*entered).await,
-            Outcome::Connect(Err(error)) => {
-                let Some(refusal) = door::refusal_of(&error) else {
-                    return Err(Stop::Failed(error));
-                };
-                warn(self.door.room(), "not connected, trying again", &error);
-                self.happen(Input::ConnectFailed(refusal)).await
-            }
-        }
-    }
-
-    /// Takes the place of the connections that were.
-    async fn enter(&mut self, entered: Entered) -> Result<Option<RoomEnd>, Stop> {
-        tracing::info!(room = self.door.room(), "joined anew");
-        self.client = entered.client;
-        self.signals = Some(entered.signals);
-        self.answer = None;
-        if let Some(old) = self.peer.replace(entered.peer) {
-            part(old);
-        }
-        for id in self.silence.forget_excuses() {
-            let unpaused = RoomEvent::TrackPaused { id, paused: false };
-            self.events.tell(unpaused).await?;
-        }
-        let ended = self.happen(Input::Joined).await?;
-        let response = entered.response;
-        let changes = self.publications.rejoin(
-            own_sid(&response),
-            &response.other_participants,
-            Instant::now(),
-        );
-        self.apply(changes).await?;
         Ok(ended)
     }
 
@@ -387,12 +315,8 @@ impl Session {
     }
 }
 
-fn warn(room: &str, what: &str, error: &LiveKitError) {
-    tracing::warn!(room, error = error as &dyn std::error::Error, "{what}");
-}
-
 /// Closes a media connection, and says what came over it and was of no use.
-fn part(mut peer: Peer) {
+pub(super) fn part(mut peer: Peer) {
     peer.close();
     let counts = peer.counts();
     tracing::debug!(
@@ -404,7 +328,7 @@ fn part(mut peer: Peer) {
     );
 }
 
-fn own_sid(response: &proto::JoinResponse) -> String {
+pub(super) fn own_sid(response: &proto::JoinResponse) -> String {
     let own = response.participant.as_ref();
     own.map_or_else(String::new, |participant| participant.sid.clone())
 }
