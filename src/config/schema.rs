@@ -72,7 +72,7 @@ pub struct LiveKit {
     pub api_secret: Option<Secret>,
     /// A ready-made token; used instead of a key and its secret.
     pub token: Option<Secret>,
-    /// Our identity in tokens that we sign; 1 to 256 bytes.
+    /// Our identity in tokens that we sign, before a suffix of each stay's own; 1 to 256 bytes.
     #[serde(deserialize_with = "bounds::identity")]
     pub identity: String,
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::backoff::Backoff;
+use crate::backoff::Backoff;
 use crate::recorder::summary::RecordingProgress;
 use crate::room::{
     AccessUnit, Delivery, EventSender, Interruption, ReceiverGone, RoomEvent, Source, Track,

@@ -14,8 +14,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::backoff::Backoff;
 use super::live::{Key, LONGEST_RETRY, Live, RETRY, State};
+use crate::backoff::Backoff;
 use crate::media::GraphSettings;
 use crate::recorder::WriterSettings;
 use crate::recorder::recording::{self, INBOX, RecordingSetup};

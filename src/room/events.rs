@@ -131,14 +131,6 @@ pub enum RoomEnd {
     Closed,
     /// The server removed us from the room.
     Removed,
-    /// Another client joined with our identity.
-    DuplicateIdentity,
-    /// The server is shutting down, or told us to connect anew.
-    ServerAway,
-    /// The signalling connection was lost.
-    SignalLost,
-    /// No media path to the server is left.
-    MediaLost,
 }
 
 impl RoomEnd {
@@ -149,10 +141,6 @@ impl RoomEnd {
             Self::Left => "left the room",
             Self::Closed => "the room was closed",
             Self::Removed => "the server removed the recorder from the room",
-            Self::DuplicateIdentity => "another client joined with the recorder's identity",
-            Self::ServerAway => "the server asked the recorder to leave",
-            Self::SignalLost => "the signalling connection was lost",
-            Self::MediaLost => "the media connection was lost",
         }
     }
 }
