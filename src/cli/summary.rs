@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Failure;
 use super::progress::drops_text;
 use crate::recorder::recording::RecordingError;
-use crate::recorder::summary::RecordingSummary;
+use crate::recorder::summary::{GapsSummary, RecordingSummary};
 
 /// Recordings kept for the summary; a one-shot run has few, and those beyond are on the disk.
 const MOST: usize = 1_000;
@@ -101,7 +101,7 @@ fn describe(one: &RecordingSummary) -> String {
         many => format!("{many} segments"),
     };
     format!(
-        "{folder}\n  {} {}: {:.1} s, {}, {files}, {} pictures, {} packets of sound{}",
+        "{folder}\n  {} {}: {:.1} s, {}, {files}, {} pictures, {} packets of sound{}{}",
         // A stranger chose it: nothing in it may steer a terminal.
         one.participant.escape_debug(),
         one.source,
@@ -110,5 +110,15 @@ fn describe(one: &RecordingSummary) -> String {
         video.written,
         audio.written,
         drops_text(&drops),
+        gaps_text(one.gaps),
     )
+}
+
+fn gaps_text(gaps: GapsSummary) -> String {
+    let longest = gaps.longest_s;
+    match gaps.count {
+        0 => String::new(),
+        1 => format!(", 1 gap of {longest:.1} s"),
+        many => format!(", {many} gaps, the longest of {longest:.1} s"),
+    }
 }

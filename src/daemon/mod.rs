@@ -1,11 +1,11 @@
 //! Rooms recorded unattended, and once.
 //!
 //! - [`room`]: the task of one room, whatever its source.
+//! - `live`: one recording as its room sees it.
 //! - [`join`]: a LiveKit room from join to end, with what it recorded.
 //! - [`rooms`]: all rooms of a configuration, each joined again and again.
-//! - [`backoff`]: how long to wait between tries; pure.
 
-pub mod backoff;
 pub mod join;
+mod live;
 pub mod room;
 pub mod rooms;

@@ -154,6 +154,12 @@ impl WriterHandle {
         }
     }
 
+    /// Takes no more data for a segment: an input that waits for room is freed. It is to be closed
+    /// all the same, once it is known what became of its units. Never waits.
+    pub fn refuse_segment(&self, index: SegmentIndex) {
+        self.queue.refuse(index);
+    }
+
     /// Says what is new about the recording. Each call replaces manifest and playlist on the
     /// disk, so don't call it for each unit. Never waits.
     pub fn describe(&self, description: Description) {

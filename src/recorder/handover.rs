@@ -252,7 +252,7 @@ impl<B, E, D> Handover<B, E, D> {
         self.room.notify_all();
     }
 
-    /// For the writer: a segment failed; what comes for it is refused from now on.
+    /// What comes for a segment is refused from now on: its file failed, or is too slow.
     pub(super) fn refuse(&self, segment: SegmentIndex) {
         if let Some(takes_data) = self.lock().open.get_mut(&segment) {
             *takes_data = false;

@@ -6,7 +6,9 @@ use tokio::sync::watch;
 
 use super::recording::RecordingError;
 use super::tally::Tally;
-use super::{FileCodec, SegmentIndex, SegmentInput, SegmentLayout, TrackRecord, WriterHandle};
+use super::{
+    FileCodec, SegmentIndex, SegmentInput, SegmentLayout, TrackRecord, WriterHandle, drops,
+};
 use crate::media::{
     Admission, AudioOut, DropReason, Ending, Graph, GraphSettings, Layout, MediaError, Output,
     OutputClosed,
@@ -136,6 +138,15 @@ impl SegmentRun {
         } = self;
         let finished = graph.finish(end, deadline).await;
         tally.graph(&finished.counts);
+        // What went in and never came out: a segment's end that was not waited for, or units that
+        // could not be decoded.
+        let reason = match &finished.result {
+            Err(MediaError::OutputClosed | MediaError::EndDeadline { .. }) => {
+                drops::DropReason::Disk
+            }
+            _ => drops::DropReason::Undecodable,
+        };
+        tally.lost_in_graph(reason, finished.counts.video.missing());
         ClosedSegment {
             index,
             tally,

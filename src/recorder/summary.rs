@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::findings::Findings;
 use super::messages::Progress;
 use super::recording::{RecordingError, RecordingSetup};
 use super::sealing::Sealed;
@@ -39,11 +40,32 @@ pub struct RecordingSummary {
     pub bytes: u64,
     /// What became of the units.
     pub frames: FramesSummary,
+    /// What is missing between them.
+    pub gaps: GapsSummary,
     /// Why it is not whole, on one line.
     pub error: Option<String>,
     /// The same, for exit codes.
     #[serde(skip)]
     pub cause: Option<RecordingError>,
+}
+
+/// Gaps in picture and sound; the manifest lists them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct GapsSummary {
+    /// How many.
+    pub count: u64,
+    /// The longest, in seconds.
+    pub longest_s: f64,
+}
+
+impl GapsSummary {
+    fn of(findings: &Findings) -> Self {
+        let longest = findings.gaps.iter().map(|gap| gap.duration).max();
+        Self {
+            count: findings.gaps.len() as u64 + findings.gaps_omitted,
+            longest_s: longest.unwrap_or_default().as_secs_f64(),
+        }
+    }
 }
 
 /// Units by kind.
@@ -73,6 +95,7 @@ impl RecordingSummary {
                 video: tally.video,
                 audio: tally.audio,
             },
+            gaps: GapsSummary::default(),
             error: None,
             cause: error,
         };
@@ -87,6 +110,7 @@ impl RecordingSummary {
                         .filter(|segment| !segment.damaged);
                     summary.segments = whole.map(|segment| segment.file.clone()).collect();
                     summary.duration_s = outcome.manifest.totals.duration.as_secs_f64();
+                    summary.gaps = GapsSummary::of(&outcome.manifest.findings);
                     summary.bytes = outcome.manifest.totals.bytes;
                     let index = outcome.index.err().map(RecordingError::from);
                     summary.cause = summary.cause.or(index);

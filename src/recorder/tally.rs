@@ -37,10 +37,16 @@ impl Tally {
         self.of(kind).received += 1;
     }
 
-    /// Counts a unit that arrived and was thrown away before it reached a graph.
-    pub fn refused(&mut self, kind: Kind, reason: DropReason) {
-        self.received(kind);
-        self.of(kind).dropped.add(reason, 1);
+    /// Counts units that arrived and were thrown away before they reached a graph.
+    pub fn refused(&mut self, kind: Kind, reason: DropReason, units: u64) {
+        let tally = self.of(kind);
+        tally.received += units;
+        tally.dropped.add(reason, units);
+    }
+
+    /// Counts pictures that a graph took and that are not in the file.
+    pub fn lost_in_graph(&mut self, reason: DropReason, pictures: u64) {
+        self.video.dropped.add(reason, pictures);
     }
 
     /// Adds what a graph counted.

@@ -160,6 +160,11 @@ fn what_cannot_be_decoded_fails_alone_and_leaves_no_file() {
     let error = failed.error.unwrap();
     assert!(!error.contains('\n') && !error.is_empty(), "{error}");
     assert!(failed.segments.is_empty());
+    let pictures = &failed.frames.video;
+    assert_eq!(
+        pictures.received,
+        pictures.written + pictures.dropped.total()
+    );
     if let Some(folder) = &failed.dir {
         assert_eq!(names(folder, ".ts"), [] as [&str; 0]);
     }

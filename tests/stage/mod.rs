@@ -10,6 +10,7 @@ pub mod decode;
 pub mod process;
 pub mod publisher;
 pub mod reeld;
+pub mod relay;
 pub mod room;
 pub mod scene;
 pub mod server;

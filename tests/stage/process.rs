@@ -1,7 +1,7 @@
 //! A child process: its lines as events, an exit with a deadline, no orphan when a test fails.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -121,7 +121,16 @@ impl Drop for Process {
 
 /// The IPv4 UDP sockets of a process, by way of loopback where they listen on all addresses.
 pub fn udp_sockets(pid: u32) -> Vec<SocketAddrV4> {
-    let links = fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    try_udp_sockets(pid).expect("a running process")
+}
+
+/// Whether a process has a UDP socket on that port; it may have ended.
+pub fn has_udp_port(pid: u32, port: u16) -> bool {
+    try_udp_sockets(pid).is_ok_and(|sockets| sockets.iter().any(|socket| socket.port() == port))
+}
+
+fn try_udp_sockets(pid: u32) -> io::Result<Vec<SocketAddrV4>> {
+    let links = fs::read_dir(format!("/proc/{pid}/fd"))?;
     let inodes: Vec<String> = links
         .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
         .filter_map(|link| {
@@ -129,7 +138,7 @@ pub fn udp_sockets(pid: u32) -> Vec<SocketAddrV4> {
             Some(inode.to_owned())
         })
         .collect();
-    let table = fs::read_to_string(format!("/proc/{pid}/net/udp")).unwrap();
+    let table = fs::read_to_string(format!("/proc/{pid}/net/udp"))?;
     let address = |line: &str| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         if !inodes.iter().any(|inode| inode == fields[9]) {
@@ -145,5 +154,16 @@ pub fn udp_sockets(pid: u32) -> Vec<SocketAddrV4> {
         let port = u16::from_str_radix(port, 16).ok()?;
         Some(SocketAddrV4::new(address, port))
     };
-    table.lines().skip(1).filter_map(address).collect()
+    Ok(table.lines().skip(1).filter_map(address).collect())
+}
+
+/// The most memory that a process has had in RAM so far (`VmHWM`), in bytes.
+pub fn peak_memory(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a running process");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    let kib: u64 = kib
+        .and_then(|kib| kib.trim().parse().ok())
+        .expect("VmHWM in kB");
+    kib * 1024
 }

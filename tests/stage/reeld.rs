@@ -91,10 +91,15 @@ fn outcome(mut process: Process, limit: Duration) -> Outcome {
 impl Reeld {
     /// Starts `reeld record` of `room` into `output`, with the server's key.
     pub fn record(server: &Server, room: &str, output: &Path, options: &[&str]) -> Self {
+        Self::record_at(&server.url(), room, output, options)
+    }
+
+    /// The same with the server at `url`.
+    pub fn record_at(url: &str, room: &str, output: &Path, options: &[&str]) -> Self {
         let process = Process::spawn(
             "reeld",
             command()
-                .args(["record", "--json", "--url", &server.url(), "--room", room])
+                .args(["record", "--json", "--url", url, "--room", room])
                 .arg("--output")
                 .arg(output)
                 .args(options)
@@ -114,6 +119,16 @@ impl Reeld {
             process,
             output: output.to_owned(),
         }
+    }
+
+    /// Takes the processor from it, as a debugger or a frozen control group does.
+    pub fn freeze(&self) {
+        self.process.signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.process.signal("CONT");
     }
 
     /// What `systemctl stop` does, and what came of it.

@@ -9,38 +9,74 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::process::Process;
+use super::relay::{self, Ends};
 
 /// The key that every server of the stage knows.
 pub const API_KEY: &str = "stage";
 /// Its secret; the server wants 32 characters.
 pub const API_SECRET: &str = "the-secret-of-a-stage-on-loopback";
+const CONFIGURATION: &str = "livekit.yaml";
 
 /// A running server. Ended by SIGKILL when dropped: on SIGTERM it waits for its rooms to empty.
 pub struct Server {
-    process: Process,
-    address: SocketAddr,
-    _dir: TempDir,
+    /// None between an end and a start on the same ports.
+    process: Option<Process>,
+    ends: Ends,
+    dir: TempDir,
 }
 
 impl Server {
     /// Starts a server and returns when it answers.
     pub fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// Starts one that says its media is where a [`Relay`] is to listen.
+    ///
+    /// Of two full ICE agents the server would find the client's own address and go past the
+    /// relay: as a lite one it answers and looks for nothing. It listens on 127.0.0.1 alone,
+    /// because it can give one advertised address to one of its own only.
+    ///
+    /// [`Relay`]: super::relay::Relay
+    pub fn start_behind_relay() -> Self {
+        Self::start_with(&format!(
+            "  node_ip: {}\n  use_ice_lite: true\n  ips:\n    includes: [\"127.0.0.1/32\"]\n",
+            relay::MEDIA
+        ))
+    }
+
+    fn start_with(media: &str) -> Self {
         // Another process may take a port between our look and the server's bind.
         (0..3)
-            .find_map(|_| Self::attempt())
+            .find_map(|_| Self::attempt(media))
             .expect("livekit-server starts on one of three choices of ports")
     }
 
-    fn attempt() -> Option<Self> {
+    fn attempt(media: &str) -> Option<Self> {
         let dir = TempDir::new().expect("a temporary directory");
         let (signal, tcp, udp) = free_ports();
-        let config = dir.path().join("livekit.yaml");
-        fs::write(&config, configuration(signal, tcp, udp)).expect("livekit.yaml is written");
-        let mut process = Process::spawn(
-            "livekit-server",
-            Command::new(binary()).arg("--config").arg(&config),
-        );
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, signal));
+        let text = configuration(signal, tcp, udp, media);
+        fs::write(dir.path().join(CONFIGURATION), text).expect("livekit.yaml is written");
+        let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let mut server = Self {
+            process: None,
+            ends: Ends {
+                signal: at(signal),
+                media: at(udp),
+            },
+            dir,
+        };
+        server.launch().then_some(server)
+    }
+
+    /// Whether it runs and answers.
+    fn launch(&mut self) -> bool {
+        let mut command = Command::new(binary());
+        command
+            .arg("--config")
+            .arg(self.dir.path().join(CONFIGURATION));
+        let mut process = Process::spawn("livekit-server", &mut command);
+        let address = self.ends.signal;
         let answers = super::poll("livekit-server answers", Duration::from_secs(20), || {
             if TcpStream::connect(address).is_ok() {
                 return Some(true);
@@ -50,31 +86,45 @@ impl Server {
         if !answers {
             eprintln!("livekit-server ended at once: {}", process.stderr());
         }
-        answers.then_some(Self {
-            process,
-            address,
-            _dir: dir,
-        })
+        self.process = answers.then_some(process);
+        answers
+    }
+
+    /// Ends it as a crash would.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Starts it on the same ports, with nothing in its memory.
+    pub fn start_again(&mut self) {
+        self.kill();
+        assert!(self.launch(), "livekit-server starts again on its ports");
     }
 
     /// Where clients connect.
     pub fn url(&self) -> String {
-        format!("ws://{}", self.address)
+        format!("ws://{}", self.ends.signal)
     }
 
     /// Where its HTTP API listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.ends.signal
+    }
+
+    /// Where a relay finds it.
+    pub fn ends(&self) -> Ends {
+        self.ends
     }
 }
 
-fn configuration(signal: u16, tcp: u16, udp: u16) -> String {
+/// `media` goes into the `rtc` section.
+fn configuration(signal: u16, tcp: u16, udp: u16, media: &str) -> String {
     format!(
         "port: {signal}\n\
          bind_addresses: [\"127.0.0.1\"]\n\
          keys:\n  {API_KEY}: {API_SECRET}\n\
          rtc:\n  tcp_port: {tcp}\n  udp_port: {udp}\n  use_external_ip: false\n  \
-         enable_loopback_candidate: true\n\
+         enable_loopback_candidate: true\n{media}\
          logging:\n  level: warn\n\
          room:\n  auto_create: true\n"
     )

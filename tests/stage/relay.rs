@@ -1,0 +1,167 @@
+//! A bad network for tests: everything between the recorder and the server passes through here.
+//!
+//! ```text
+//! recorder ──signalling──► 127.0.0.1:r (TCP) ──► 127.0.0.1:s ┐
+//! recorder ──media───────► 127.0.0.2:m (UDP) ──► 127.0.0.1:m ├ server
+//! publisher ─media───────► 127.0.0.2:m (UDP) ──► 127.0.0.1:m │
+//! publisher ─signalling────────────────────────► 127.0.0.1:s ┘
+//! ```
+//! The server says that its media is at 127.0.0.2 (`rtc.node_ip`), where the relay listens on the
+//! port that the server has on 127.0.0.1. So publishers come through the relay as well; nothing
+//! happens to their datagrams.
+
+pub mod faults;
+mod media;
+mod signal;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::{oneshot, watch};
+
+use self::faults::Faults;
+use self::media::{Network, Tally};
+use self::signal::Way;
+
+/// Where the server says that its media is.
+pub const MEDIA: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
+/// Where the server really is.
+#[derive(Debug, Clone, Copy)]
+pub struct Ends {
+    pub signal: SocketAddr,
+    pub media: SocketAddr,
+}
+
+/// A running relay; it ends when dropped.
+pub struct Relay {
+    signal: SocketAddr,
+    faults: watch::Sender<Faults>,
+    way: watch::Sender<Way>,
+    victim: Arc<AtomicU32>,
+    tally: Arc<Tally>,
+    /// Dropped to end it.
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What became of the recorder's datagrams so far, both directions together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    pub passed: u64,
+    pub lost: u64,
+    pub duplicated: u64,
+    pub held_back: u64,
+    pub over_rate: u64,
+    pub blacked_out: u64,
+    /// Dropped by the relay for want of room: not meant to happen.
+    pub overflowed: u64,
+}
+
+impl Relay {
+    /// Starts a clean one in front of `server`; what it will do comes from `seed`.
+    pub fn start(server: Ends, seed: u64) -> Self {
+        let (faults, faults_seen) = watch::channel(Faults::default());
+        let (way, way_seen) = watch::channel(Way::default());
+        let (stop, stopped) = oneshot::channel();
+        let (started, start) = std::sync::mpsc::sync_channel(1);
+        let victim = Arc::new(AtomicU32::new(0));
+        let tally = Arc::new(Tally::default());
+        let network = Network {
+            faults: faults_seen,
+            victim: victim.clone(),
+            tally: tally.clone(),
+            seed,
+        };
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime");
+            runtime.block_on(async {
+                let front = UdpSocket::bind((MEDIA, server.media.port())).await;
+                let front = Arc::new(front.expect("the media port is free on 127.0.0.2"));
+                let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+                let listener = listener.expect("a free TCP port");
+                started
+                    .send(listener.local_addr().expect("its address"))
+                    .expect("asked for");
+                tokio::select! {
+                    () = media::relay(front, server.media, network) => {}
+                    () = signal::relay(listener, server.signal, way_seen) => {}
+                    _ = stopped => {}
+                }
+            });
+        });
+        Self {
+            signal: start.recv().expect("the relay starts"),
+            faults,
+            way,
+            victim,
+            tally,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    /// Where the recorder finds the server.
+    pub fn url(&self) -> String {
+        format!("ws://{}", self.signal)
+    }
+
+    /// Names the process whose media suffers, before it opens a socket.
+    pub fn afflict(&self, pid: u32) {
+        self.victim.store(pid, Ordering::Relaxed);
+    }
+
+    /// From now on the media suffers `faults`.
+    pub fn set(&self, faults: Faults) {
+        self.faults.send_replace(faults);
+    }
+
+    /// From now on nothing happens to the media.
+    pub fn clear(&self) {
+        self.set(Faults::default());
+    }
+
+    /// Resets the signalling connections, and new ones for so long.
+    pub fn cut_signalling(&self, refuse_for: Duration) {
+        self.way.send_modify(|way| {
+            way.cuts += 1;
+            way.refused_until = Some(Instant::now() + refuse_for);
+        });
+    }
+
+    /// Lets signalling connections stand without a byte passing, or go on.
+    pub fn hold_signalling(&self, held: bool) {
+        self.way.send_modify(|way| way.held = held);
+    }
+
+    /// What it did so far.
+    pub fn counts(&self) -> Counts {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Counts {
+            passed: read(&self.tally.passed),
+            lost: read(&self.tally.lost),
+            duplicated: read(&self.tally.duplicated),
+            held_back: read(&self.tally.held_back),
+            over_rate: read(&self.tally.over_rate),
+            blacked_out: read(&self.tally.blacked_out),
+            overflowed: read(&self.tally.overflowed),
+        }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        let ended = self.thread.take().map(JoinHandle::join);
+        if matches!(ended, Some(Err(_))) && !std::thread::panicking() {
+            panic!("the relay ended early: its own message stands above");
+        }
+    }
+}
