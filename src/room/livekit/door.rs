@@ -29,7 +29,8 @@ pub struct Entered {
     pub client: Arc<SignalClient>,
     pub response: proto::JoinResponse,
     pub signals: SignalEvents,
-    pub peer: Peer,
+    /// Large, and moved from hand to hand.
+    pub peer: Box<Peer>,
 }
 
 /// The way into one room, and as whom.
@@ -96,7 +97,7 @@ impl Door {
                 client: Arc::new(client),
                 response,
                 signals,
-                peer,
+                peer: Box::new(peer),
             })
         }
     }
@@ -136,6 +137,9 @@ pub const fn refusal_of(error: &LiveKitError) -> Option<Refusal> {
 
 #[cfg(test)]
 mod tests {
+    use proto::DisconnectReason as Reason;
+    use proto::leave_request::Action;
+
     use super::super::link::Leave;
     use super::*;
     use crate::room::RoomEnd;
@@ -149,8 +153,6 @@ mod tests {
         );
         let told =
             |reason, action| after_failed_resume(&SignalError::LeaveRequest { reason, action });
-        use proto::DisconnectReason as Reason;
-        use proto::leave_request::Action;
         assert_eq!(
             told(Reason::StateMismatch, Action::Reconnect),
             Input::ResumeFailed(Refusal::Gone)

@@ -288,7 +288,7 @@ impl Publications {
     /// Asks for a track; one that was held comes back, or one that it replaces is let go.
     fn subscribe(&mut self, track: Track, changes: &mut Vec<Change>) {
         let id = track.id.clone();
-        let replaces = |old: &Track| {
+        let same_place = |old: &Track| {
             old.source == track.source && old.participant.identity == track.participant.identity
         };
         self.subscribed.insert(id.clone(), track.clone());
@@ -299,11 +299,11 @@ impl Publications {
             changes.push(Change::Again(id));
             return;
         }
-        let replaced = self.held.extract_if(.., |_, (old, _)| replaces(old));
-        let replaced: Vec<TrackId> = replaced.map(|(id, _)| id).collect();
+        let old = self.held.extract_if(.., |_, (old, _)| same_place(old));
+        let old: Vec<TrackId> = old.map(|(id, _)| id).collect();
         changes.push(Change::Subscribe(track));
         let gone = |id| Change::Unsubscribe(id, TrackEnd::Unpublished);
-        changes.extend(replaced.into_iter().map(gone));
+        changes.extend(old.into_iter().map(gone));
     }
 
     /// Why a track ended, by whether anybody there is its `publisher`.

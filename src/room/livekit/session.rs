@@ -117,7 +117,7 @@ pub(super) struct Session {
     /// What the server says; nothing while everything is being connected anew.
     pub(super) signals: Option<SignalEvents>,
     /// Nothing once it failed, until there is another one.
-    pub(super) peer: Option<Peer>,
+    pub(super) peer: Option<Box<Peer>>,
     pub(super) attempt: Option<Attempt>,
     /// Signalling did not take a message in time.
     pub(super) stuck: bool,
@@ -162,7 +162,7 @@ impl Session {
                 command = commands.recv() => Happened::Command(command),
                 signal = next(&mut self.signals) => Happened::Signal(signal),
                 () = &mut timer => Happened::Due,
-                () = readable(self.peer.as_ref()) => Happened::Packets,
+                () = readable(self.peer.as_deref()) => Happened::Packets,
             };
             let mut ended = self.take(happened, &mut heard).await?;
             for event in heard.drain(..) {
@@ -188,7 +188,7 @@ impl Session {
 
     fn deadline(&self) -> Instant {
         let silence = self.silence.deadline().filter(|_| self.link.is_live());
-        let peer = self.peer.as_ref().map(Peer::deadline);
+        let peer = self.peer.as_deref().map(Peer::deadline);
         [
             self.link.deadline(),
             silence,
@@ -324,7 +324,7 @@ impl Session {
 }
 
 /// Closes a media connection, and says what came over it and was of no use.
-pub(super) fn part(mut peer: Peer) {
+pub(super) fn part(mut peer: Box<Peer>) {
     peer.close();
     let counts = peer.counts();
     tracing::debug!(

@@ -276,7 +276,7 @@ mod tests {
         let mut silence = watched(&ids(), start);
         silence.excuse(&a, Excuse::Paused, true, start);
         silence.excuse(&b, Excuse::Muted, true, start);
-        assert_eq!(silence.forget_excuses(), [a.clone()]);
+        assert_eq!(silence.forget_excuses(), std::slice::from_ref(&a));
         assert_eq!(silence.forget_excuses(), []);
         let lost = [Remedy::Resubscribe(a)];
         assert_eq!(silence.check(start + SECOND * 5), lost);

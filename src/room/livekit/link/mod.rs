@@ -220,10 +220,10 @@ impl Step<'_> {
             (State::Ended, _) => {}
             (_, Input::Leave(leave)) => self.leave(leave),
             (_, Input::Timer) => self.timer(),
-            (State::Opening { .. } | State::LastWord { .. }, Input::MediaUp) => self.live(),
+            (State::Opening { .. } | State::LastWord { .. }, Input::MediaUp)
+            | (State::Resuming { .. }, Input::Resumed) => self.live(),
             (State::Opening { .. }, Input::SignalLost) => self.reconnect(Interruption::Signalling),
             (State::Live { .. }, Input::SignalLost) => self.resume(Interruption::Signalling),
-            (State::LastWord { .. }, Input::SignalLost) => self.reconnect(Interruption::Media),
             // Until it was up once, what is not there yet is not lost; the deadline watches.
             (State::Live { .. }, Input::MediaLost) => {
                 self.settle();
@@ -231,11 +231,11 @@ impl Step<'_> {
                     until: self.now + LAST_WORD,
                 };
             }
-            (State::Live { .. }, Input::MediaSilent) => self.reconnect(Interruption::Media),
+            (State::LastWord { .. }, Input::SignalLost)
+            | (State::Live { .. }, Input::MediaSilent) => self.reconnect(Interruption::Media),
             (State::Resuming { .. } | State::ResumeWait { .. }, Input::MediaLost) => {
                 self.wait(Duration::ZERO);
             }
-            (State::Resuming { .. }, Input::Resumed) => self.live(),
             (State::Resuming { until }, Input::ResumeFailed(refusal)) => {
                 self.resume_failed(refusal, until);
             }
