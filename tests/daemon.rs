@@ -11,6 +11,7 @@ mod stage;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use stage::publisher::Publisher;
 use stage::reeld::{self, Reeld};
