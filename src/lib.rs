@@ -13,12 +13,16 @@
 //!   Only this module knows LiveKit.
 //! - [`media`]: decode, scale, encode and mux. Only this module imports GStreamer.
 //! - [`recorder`]: recordings, segments, manifest and playlist. Only this module writes media.
+//! - [`bitstream`]: what encoded pictures say of themselves.
 //! - [`verify`]: reads a finished file back and says whether it is sound.
 //! - [`daemon`]: which rooms to record, waiting for them, ordered shutdown.
+//! - [`backoff`]: how long to wait between tries; pure.
 //! - [`config`]: the strict, documented schema.
 //! - [`logging`]: human lines on a terminal, structured fields in the journal.
 //! - [`cli`]: one file a subcommand.
 
+pub mod backoff;
+pub mod bitstream;
 pub mod cli;
 pub mod config;
 pub mod daemon;

@@ -102,27 +102,27 @@ fn rooms_come_and_go_and_a_missing_server_disturbs_nobody() {
 }
 
 #[test]
-fn a_second_daemon_with_the_same_identity_is_said_not_hidden() {
-    let dir = TempDir::new().unwrap();
+fn two_daemons_with_the_same_identity_leave_each_other_alone() {
+    let dirs = [TempDir::new().unwrap(), TempDir::new().unwrap()];
     let server = Server::start();
-    let (config, output) = configuration(dir.path(), &server);
-    let one = Reeld::daemon(&config, &output);
-    stage::poll("the first has joined", Duration::from_secs(20), || {
-        (one.log().matches(" joined").count() >= 2).then_some(())
+    let mut daemons = dirs.each_ref().map(|dir| {
+        let (config, output) = configuration(dir.path(), &server);
+        Reeld::daemon(&config, &output)
     });
-    let other = Reeld::daemon(&config, &output);
-    stage::poll(
-        "the first says why it is out",
-        Duration::from_secs(20),
-        || {
-            one.log()
-                .contains("another client joined with the recorder's identity")
-                .then_some(())
-        },
-    );
-    for daemon in [one, other] {
+    let mut publisher = Publisher::start(&server, "lobby", "ann", &SMALL);
+    for daemon in &mut daemons {
+        daemon.await_writing(1);
+    }
+    publisher.await_second(4);
+    for daemon in daemons {
+        let log = daemon.log();
+        assert!(!log.contains("interrupted"), "{log}");
         let outcome = daemon.terminate();
         assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
         outcome.assert_no_panic();
+    }
+    for dir in dirs {
+        let output = dir.path().join("recordings");
+        assert_eq!(recordings(&output, "lobby").len(), 1);
     }
 }

@@ -86,9 +86,9 @@ pub enum Failure {
     /// A recording can't be read.
     #[error("{}", one_line(.0))]
     Verify(#[from] VerifyError),
-    /// The connection was lost in the middle.
-    #[error("{}; what was recorded until then is sealed", .0.as_str())]
-    Lost(RoomEnd),
+    /// Somebody had the recorder removed in the middle.
+    #[error("{}; what was recorded until then is sealed", RoomEnd::Removed.as_str())]
+    Removed,
     /// Nobody published anything that is wanted.
     #[error("nothing was recorded: nobody in '{room}' published what was asked for")]
     Nothing {
@@ -120,8 +120,7 @@ impl Failure {
             Self::Storage(_) | Self::Verify(_) => Exit::Storage,
             Self::Media(_) => Exit::Media,
             Self::Recording(error) => of_recording(error),
-            Self::Lost(RoomEnd::Removed | RoomEnd::DuplicateIdentity) => Exit::Refused,
-            Self::Lost(_) => Exit::Unreachable,
+            Self::Removed => Exit::Refused,
             Self::Nothing { .. } => Exit::Nothing,
             Self::System { .. } | Self::Thread(_) => Exit::Failed,
         }
@@ -141,8 +140,7 @@ const fn of_livekit(error: &LiveKitError) -> Exit {
         | LiveKitError::Unreachable { .. }
         | LiveKitError::NoSocket(_)
         | LiveKitError::Peer { .. }
-        | LiveKitError::Protocol { .. }
-        | LiveKitError::SignalStuck { .. } => Exit::Unreachable,
+        | LiveKitError::Protocol { .. } => Exit::Unreachable,
     }
 }
 

@@ -96,7 +96,7 @@ fn conclude(
     match end? {
         RoomEnd::Left | RoomEnd::Closed if recorded => Ok(Exit::Done),
         RoomEnd::Left | RoomEnd::Closed => Err(Failure::Nothing { room }),
-        lost => Err(Failure::Lost(lost)),
+        RoomEnd::Removed => Err(Failure::Removed),
     }
 }
 

@@ -23,6 +23,7 @@ pub const LONGEST_NAME_BYTES: usize = 256;
 const SEGMENT: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_hours(24);
 const KEYFRAME_INTERVAL: RangeInclusive<Duration> =
     Duration::from_millis(500)..=Duration::from_secs(10);
+const WARN_AFTER: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_mins(10);
 const FLUSH_INTERVAL: RangeInclusive<Duration> =
     Duration::from_millis(100)..=Duration::from_secs(1);
 const FLUSH_BYTES: RangeInclusive<ByteSize> =
@@ -156,6 +157,10 @@ pub(super) fn keyframe_interval<'de, D: Deserializer<'de>>(from: D) -> Result<Du
 
 pub(super) fn segment_duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     duration(from, &SEGMENT)
+}
+
+pub(super) fn warn_after<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    duration(from, &WARN_AFTER)
 }
 
 pub(super) fn flush_interval<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {

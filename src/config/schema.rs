@@ -31,6 +31,8 @@ pub struct Config {
     pub audio: Audio,
     /// How a recording is cut into files.
     pub segment: Segment,
+    /// What is said of missing picture or sound.
+    pub gaps: Gaps,
     /// How files are written.
     pub writer: Writer,
     /// What is logged.
@@ -49,6 +51,7 @@ impl Default for Config {
             video: Video::default(),
             audio: Audio::default(),
             segment: Segment::default(),
+            gaps: Gaps::default(),
             writer: Writer::default(),
             log: Log::default(),
             rooms: Vec::new(),
@@ -69,7 +72,7 @@ pub struct LiveKit {
     pub api_secret: Option<Secret>,
     /// A ready-made token; used instead of a key and its secret.
     pub token: Option<Secret>,
-    /// Our identity in tokens that we sign; 1 to 256 bytes.
+    /// Our identity in tokens that we sign, before a suffix of each stay's own; 1 to 256 bytes.
     #[serde(deserialize_with = "bounds::identity")]
     pub identity: String,
 }
@@ -184,12 +187,46 @@ pub struct Segment {
         serialize_with = "units::serialize_duration"
     )]
     pub duration: Duration,
+    /// Where a picture of another size goes.
+    pub on_resolution_change: ResolutionChange,
+}
+
+/// Where a picture of another size goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResolutionChange {
+    /// Into the same file, from a keyframe on.
+    Same,
+    /// Into a new file.
+    New,
 }
 
 impl Default for Segment {
     fn default() -> Self {
         Self {
             duration: Duration::from_hours(1),
+            on_resolution_change: ResolutionChange::Same,
+        }
+    }
+}
+
+/// What is said of missing picture or sound.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Gaps {
+    /// When more than this lies between two frames, and the publisher has not muted them, a
+    /// warning is logged; 500 ms to 10 min. The manifest lists gaps whatever stands here.
+    #[serde(
+        deserialize_with = "bounds::warn_after",
+        serialize_with = "units::serialize_duration"
+    )]
+    pub warn_after: Duration,
+}
+
+impl Default for Gaps {
+    fn default() -> Self {
+        Self {
+            warn_after: Duration::from_secs(2),
         }
     }
 }

@@ -111,6 +111,8 @@ pub fn room_settings(config: &Config, room: &str, on_failure: OnFailure) -> Room
             handover_bytes: in_memory(config.writer.handover_bytes),
             segment_duration: config.segment.duration,
         },
+        cut_on_resize: config.segment.on_resolution_change == config::ResolutionChange::New,
+        warn_after: config.gaps.warn_after,
         on_failure,
     }
 }

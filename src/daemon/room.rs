@@ -1,9 +1,12 @@
 //! The task of one room: sorts its tracks into recordings and gives each its units.
 //!
-//! It owns the recordings' inboxes and nothing of the media. A recording that fails doesn't
-//! touch the others of its room.
+//! It owns the recordings' inboxes and nothing of the media, and never waits for one of them: a
+//! recording that fails or hangs doesn't touch the others of its room.
+//!
+//! A recording belongs to an identity, not to a stay in the room: who comes back under another
+//! `sid`, their new tracks announced before the old ones end, is recorded on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -11,12 +14,15 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::backoff::Backoff;
+use crate::backoff::Backoff;
 use crate::media::GraphSettings;
 use crate::recorder::WriterSettings;
-use crate::recorder::recording::{self, INBOX, Input, RecordingSetup};
+use crate::recorder::recording::{self, INBOX, RecordingSetup};
 use crate::recorder::summary::{RecordingProgress, RecordingSummary};
-use crate::room::{RoomCommand, RoomEvent, Source, Track, TrackId};
+use crate::room::{
+    AccessUnit, Delivery, EventReceiver, EventSender, Interruption, ReceiverGone, RoomCommand,
+    RoomEvent, Source, Track, TrackEnd, TrackId,
+};
 
 /// How often progress is put together.
 const TICK: Duration = Duration::from_millis(500);
@@ -38,6 +44,10 @@ pub struct RoomSettings {
     pub graph: GraphSettings,
     /// How files are written, and how long segments are.
     pub writer: WriterSettings,
+    /// A picture of another size starts a new segment.
+    pub cut_on_resize: bool,
+    /// Gaps in picture or sound longer than this are warned of.
+    pub warn_after: Duration,
     /// What to do about a recording that failed.
     pub on_failure: OnFailure,
 }
@@ -61,6 +71,7 @@ pub struct RoomProgress {
 /// What belongs together: a participant's camera and microphone, or a screen and its sound.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
+    /// The participant's identity.
     participant: String,
     screen: bool,
 }
@@ -69,7 +80,7 @@ impl Key {
     fn of(track: &Track) -> Self {
         let screen = matches!(track.source, Source::ScreenShare | Source::ScreenShareAudio);
         Self {
-            participant: track.participant.sid.clone(),
+            participant: track.participant.identity.clone(),
             screen,
         }
     }
@@ -77,6 +88,8 @@ impl Key {
 
 struct Live {
     tracks: BTreeMap<TrackId, Track>,
+    /// Tracks that the server holds back.
+    paused: BTreeSet<TrackId>,
     state: State,
     retries: Backoff,
 }
@@ -84,7 +97,7 @@ struct Live {
 enum State {
     Recording {
         number: u64,
-        inbox: mpsc::Sender<Input>,
+        inbox: EventSender,
         progress: watch::Receiver<RecordingProgress>,
     },
     Failed {
@@ -99,7 +112,7 @@ enum State {
 /// recordings are sealed.
 pub async fn follow(
     settings: RoomSettings,
-    mut events: mpsc::Receiver<RoomEvent>,
+    mut events: EventReceiver,
     commands: mpsc::Sender<RoomCommand>,
     stop: CancellationToken,
     progress: watch::Sender<RoomProgress>,
@@ -109,6 +122,7 @@ pub async fn follow(
         settings,
         commands,
         sid: String::new(),
+        interrupted: None,
         keys: BTreeMap::new(),
         live: BTreeMap::new(),
         tasks: JoinSet::new(),
@@ -120,7 +134,7 @@ pub async fn follow(
     loop {
         tokio::select! {
             event = events.recv() => match event {
-                Some(event) => room.take(event).await,
+                Some(event) => room.take(event),
                 None => break,
             },
             _ = tick.tick() => {
@@ -153,6 +167,8 @@ struct Room {
     settings: RoomSettings,
     commands: mpsc::Sender<RoomCommand>,
     sid: String,
+    /// What is broken between us and the room.
+    interrupted: Option<Interruption>,
     keys: BTreeMap<TrackId, Key>,
     live: BTreeMap<Key, Live>,
     tasks: JoinSet<(Key, u64, RecordingSummary)>,
@@ -162,20 +178,36 @@ struct Room {
 }
 
 impl Room {
-    async fn take(&mut self, event: RoomEvent) {
+    fn take(&mut self, event: RoomEvent) {
         match event {
             RoomEvent::Joined { room_sid, server } => {
                 tracing::info!(room = self.settings.room.as_str(), server, "joined");
                 self.sid = room_sid;
             }
-            RoomEvent::TrackAdded(track) => self.track_added(track).await,
+            RoomEvent::TrackAdded(track) => self.track_added(track),
             RoomEvent::TrackMuted { id, muted } => {
-                if let Some(live) = self.live_of(&id) {
-                    if let Some(track) = live.tracks.get_mut(&id) {
-                        track.muted = muted;
-                    }
-                    live.tell(Input::TrackMuted(id, muted)).await;
-                }
+                self.track_changed(
+                    &id,
+                    &RoomEvent::TrackMuted {
+                        id: id.clone(),
+                        muted,
+                    },
+                );
+            }
+            RoomEvent::TrackPaused { id, paused } => {
+                tracing::info!(
+                    room = self.settings.room.as_str(),
+                    track = id.as_str(),
+                    paused,
+                    "the server holds the track back or lets it go"
+                );
+                self.track_changed(
+                    &id,
+                    &RoomEvent::TrackPaused {
+                        id: id.clone(),
+                        paused,
+                    },
+                );
             }
             RoomEvent::TrackRemoved { id, end } => {
                 tracing::info!(
@@ -184,19 +216,44 @@ impl Room {
                     ?end,
                     "track ended"
                 );
-                self.track_removed(id).await;
+                self.track_removed(id, end);
             }
-            RoomEvent::Media { id, unit } => {
-                let recorded = match self.live_of(&id) {
-                    Some(live) => live.tell(Input::Unit(id, unit)).await,
-                    None => false,
+            RoomEvent::Interrupted { cause } => {
+                tracing::warn!(
+                    room = self.settings.room.as_str(),
+                    cause = cause.as_str(),
+                    "connection interrupted"
+                );
+                self.interrupted = Some(cause);
+                self.tell_all(&RoomEvent::Interrupted { cause });
+            }
+            RoomEvent::Resumed => {
+                tracing::info!(room = self.settings.room.as_str(), "connection resumed");
+                self.interrupted = None;
+                self.tell_all(&RoomEvent::Resumed);
+            }
+            RoomEvent::Media { id, unit } => self.media(id, unit),
+            RoomEvent::UnitsDropped { id, units } => {
+                let event = RoomEvent::UnitsDropped {
+                    id: id.clone(),
+                    units,
                 };
-                self.unrecorded += u64::from(!recorded);
+                if !self.live_of(&id).is_some_and(|live| live.tell(event)) {
+                    self.unrecorded += units;
+                }
             }
         }
     }
 
-    async fn track_added(&mut self, track: Track) {
+    fn media(&mut self, id: TrackId, unit: AccessUnit) {
+        let taken = match self.live_of(&id).map(|live| &live.state) {
+            Some(State::Recording { inbox, .. }) => inbox.offer(id, unit).is_ok(),
+            Some(State::Failed { .. }) | None => false,
+        };
+        self.unrecorded += u64::from(!taken);
+    }
+
+    fn track_added(&mut self, track: Track) {
         tracing::info!(
             room = self.settings.room.as_str(),
             participant = track.participant.identity.as_str(),
@@ -210,20 +267,41 @@ impl Room {
         self.keys.insert(track.id.clone(), key.clone());
         if let Some(live) = self.live.get_mut(&key) {
             live.tracks.insert(track.id.clone(), track.clone());
-            live.tell(Input::TrackAdded(track)).await;
+            live.tell(RoomEvent::TrackAdded(track));
             return;
         }
-        let state = self.start(&key, &track);
-        let live = Live {
+        let mut live = Live {
             tracks: BTreeMap::from([(track.id.clone(), track.clone())]),
-            state,
+            paused: BTreeSet::new(),
+            state: self.start(&key, &track),
             retries: Backoff::new(RETRY, LONGEST_RETRY),
         };
-        live.tell(Input::TrackAdded(track)).await;
+        live.introduce(self.interrupted);
         self.live.insert(key, live);
     }
 
-    async fn track_removed(&mut self, id: TrackId) {
+    /// A track was muted or held back, or is so no longer.
+    fn track_changed(&mut self, id: &TrackId, event: &RoomEvent) {
+        let Some(live) = self.live_of(id) else {
+            return;
+        };
+        match event {
+            RoomEvent::TrackMuted { muted, .. } => {
+                if let Some(track) = live.tracks.get_mut(id) {
+                    track.muted = *muted;
+                }
+            }
+            RoomEvent::TrackPaused { paused: true, .. } => {
+                live.paused.insert(id.clone());
+            }
+            _ => {
+                live.paused.remove(id);
+            }
+        }
+        live.tell(event.clone());
+    }
+
+    fn track_removed(&mut self, id: TrackId, end: TrackEnd) {
         let Some(key) = self.keys.remove(&id) else {
             return;
         };
@@ -231,11 +309,18 @@ impl Room {
             return;
         };
         live.tracks.remove(&id);
+        live.paused.remove(&id);
+        // Also for the last track: what was dropped of it is told with its end.
+        live.tell(RoomEvent::TrackRemoved { id, end });
         if live.tracks.is_empty() {
             // Dropping its inbox seals the recording.
             self.live.remove(&key);
-        } else {
-            live.tell(Input::TrackRemoved(id)).await;
+        }
+    }
+
+    fn tell_all(&mut self, event: &RoomEvent) {
+        for live in self.live.values_mut() {
+            live.tell(event.clone());
         }
     }
 
@@ -252,8 +337,10 @@ impl Room {
             source: track.source,
             graph: self.settings.graph,
             writer: self.settings.writer,
+            cut_on_resize: self.settings.cut_on_resize,
+            warn_after: self.settings.warn_after,
         };
-        let (inbox, receiver) = mpsc::channel(INBOX);
+        let (inbox, receiver) = EventSender::bounded(INBOX);
         let (sender, progress) = watch::channel(RecordingProgress::default());
         let (key, commands) = (key.clone(), self.commands.clone());
         self.started += 1;
@@ -308,30 +395,23 @@ impl Room {
     }
 
     fn retry(&mut self, now: Instant) {
-        let due: Vec<(Key, Vec<Track>)> = self
+        let due: Vec<(Key, Track)> = self
             .live
             .iter()
             .filter(|(_, live)| matches!(live.state, State::Failed { retry_at } if retry_at <= now))
-            .map(|(key, live)| (key.clone(), live.tracks.values().cloned().collect()))
+            .filter_map(|(key, live)| Some((key.clone(), live.tracks.values().next()?.clone())))
             .collect();
-        for (key, tracks) in due {
-            let Some(first) = tracks.first() else {
-                continue;
-            };
+        for (key, first) in due {
             tracing::info!(
                 room = self.settings.room.as_str(),
                 participant = first.participant.identity.as_str(),
                 "trying to record again"
             );
-            let state = self.start(&key, first);
-            if let State::Recording { inbox, .. } = &state {
-                for track in tracks {
-                    // A new inbox has room for the few tracks of a recording.
-                    let _ = inbox.try_send(Input::TrackAdded(track));
-                }
-            }
+            let state = self.start(&key, &first);
+            let interrupted = self.interrupted;
             if let Some(live) = self.live.get_mut(&key) {
                 live.state = state;
+                live.introduce(interrupted);
             }
         }
     }
@@ -352,11 +432,49 @@ impl Room {
 }
 
 impl Live {
-    /// False when the recording has failed and nobody listens.
-    async fn tell(&self, input: Input) -> bool {
-        match &self.state {
-            State::Recording { inbox, .. } => inbox.send(input).await.is_ok(),
-            State::Failed { .. } => false,
+    /// Tells a recording that has just started how things stand.
+    fn introduce(&mut self, interrupted: Option<Interruption>) {
+        for track in self.tracks.clone().into_values() {
+            let id = track.id.clone();
+            let paused = self.paused.contains(&id);
+            self.tell(RoomEvent::TrackAdded(track));
+            if paused {
+                self.tell(RoomEvent::TrackPaused { id, paused });
+            }
         }
+        if let Some(cause) = interrupted {
+            self.tell(RoomEvent::Interrupted { cause });
+        }
+    }
+
+    /// False when the recording has failed and nobody listens.
+    fn tell(&mut self, event: RoomEvent) -> bool {
+        let State::Recording { inbox, .. } = &self.state else {
+            return false;
+        };
+        match inbox.try_tell(event) {
+            Ok(Delivery::Queued) => true,
+            // Its task is over, and is about to be taken note of.
+            Err(ReceiverGone) => false,
+            Ok(Delivery::Dropped) => {
+                self.give_up();
+                false
+            }
+        }
+    }
+
+    /// The recording takes nothing any more: its disk hangs where it can't be left alone. It ends
+    /// when it can; another one is tried.
+    fn give_up(&mut self) {
+        if let Some(track) = self.tracks.values().next() {
+            tracing::error!(
+                participant = track.participant.identity.as_str(),
+                source = %track.source,
+                "a recording hangs and is given up: check the disk"
+            );
+        }
+        self.state = State::Failed {
+            retry_at: Instant::now() + self.retries.next(fastrand::f64()),
+        };
     }
 }

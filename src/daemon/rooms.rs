@@ -6,9 +6,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::backoff::Backoff;
 use super::join;
 use super::room::{OnFailure, RoomProgress};
+use crate::backoff::Backoff;
 use crate::config::{Config, ConfigError, Room};
 use crate::recorder::recording::one_line;
 use crate::recorder::summary::RecordingSummary;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::drops::DropReason;
 use crate::media::{AudioIn, Layout};
-use crate::room::{AccessUnit, Kind, Track, TrackId};
+use crate::room::{AccessUnit, Codec, Kind, Track, TrackId};
 
 /// How long the first track waits for its companion to be announced.
 const SETTLE: Duration = Duration::from_millis(400);
@@ -67,6 +67,8 @@ pub struct Cutter {
     video: Option<Active>,
     audio: Option<Active>,
     open: Option<Open>,
+    /// The next keyframe starts a segment.
+    cut_next: bool,
 }
 
 #[derive(Debug)]
@@ -96,6 +98,7 @@ impl Cutter {
             video: None,
             audio: None,
             open: None,
+            cut_next: false,
         }
     }
 
@@ -152,6 +155,18 @@ impl Cutter {
         self.video.as_ref().map(|active| &active.track.id)
     }
 
+    /// How the video is encoded at this moment.
+    #[must_use]
+    pub fn video_codec(&self) -> Option<Codec> {
+        self.video.as_ref().map(|active| active.track.codec)
+    }
+
+    /// The next keyframe belongs into a segment of its own; true where one is open.
+    pub const fn cut_next(&mut self) -> bool {
+        self.cut_next = self.open.is_some();
+        self.cut_next
+    }
+
     /// A unit could not be taken further down: nothing of this kind can be decoded before the
     /// next keyframe.
     pub fn lost(&mut self, kind: Kind, reason: DropReason) {
@@ -180,6 +195,7 @@ impl Cutter {
             Some(open) => self.audio_unit(open, unit),
         };
         if let Step::Cut(layout) = decision.step {
+            self.cut_next = false;
             self.open = Some(Open {
                 layout,
                 since: unit.at,
@@ -281,7 +297,7 @@ impl Cutter {
         // A track that ended stays in the layout until the next cut.
         let same = wanted.video == open.layout.video
             && (wanted.audio.is_none() || wanted.audio == open.layout.audio);
-        let over = unit.at.saturating_sub(open.since) >= self.segment;
+        let over = self.cut_next || unit.at.saturating_sub(open.since) >= self.segment;
         if same && !over {
             return Step::Push.into();
         }

@@ -1,11 +1,19 @@
-//! What a recording is made with, and what it is told.
+//! What a recording is made with, and how much may wait for it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::WriterSettings;
 use crate::media::GraphSettings;
-use crate::room::{AccessUnit, Participant, Source, Track, TrackId};
+use crate::room::{Participant, QueueLimits, Source};
+
+/// Events waiting for a recording. Units that find it full are dropped as `queue_full`: a
+/// recording that is stuck holds nobody else up.
+pub const INBOX: QueueLimits = QueueLimits {
+    events: 256,
+    bytes: 4 << 20,
+};
 
 /// What a recording is made with.
 #[derive(Debug, Clone)]
@@ -24,17 +32,8 @@ pub struct RecordingSetup {
     pub graph: GraphSettings,
     /// How files are written, and how long segments are.
     pub writer: WriterSettings,
-}
-
-/// What a recording is told.
-#[derive(Debug)]
-pub enum Input {
-    /// A track of it was announced.
-    TrackAdded(Track),
-    /// A track of it was muted or unmuted.
-    TrackMuted(TrackId, bool),
-    /// A track of it has ended.
-    TrackRemoved(TrackId),
-    /// A unit of one of its tracks.
-    Unit(TrackId, AccessUnit),
+    /// A picture of another size starts a new segment.
+    pub cut_on_resize: bool,
+    /// Gaps longer than this are warned of.
+    pub warn_after: Duration,
 }

@@ -12,7 +12,9 @@ use time::{OffsetDateTime, UtcOffset};
 
 use super::drops::Drops;
 use super::error::RecorderError;
+pub use super::findings::{Findings, GapRecord, LayerRecord};
 use super::messages::RecordingIdentity;
+use super::milliseconds;
 use super::pts_scan::Frames;
 use crate::room::{Codec, Participant, Source, TrackId};
 use crate::timebase::Pts;
@@ -48,6 +50,9 @@ pub struct Manifest {
     /// Units dropped while no segment was open.
     #[serde(default)]
     pub drops: Drops,
+    /// When picture or sound was missing, and why.
+    #[serde(flatten)]
+    pub findings: Findings,
     /// The sums over the segments, and the drops outside of them.
     pub totals: Totals,
 }
@@ -203,6 +208,7 @@ impl Manifest {
             tracks: Vec::new(),
             segments: Vec::new(),
             drops: Drops::default(),
+            findings: Findings::default(),
             totals: Totals::default(),
         }
     }
@@ -289,22 +295,6 @@ impl Manifest {
 pub fn segment_number(file: &str) -> Option<u32> {
     let (number, _) = file.split_once('.')?;
     number.parse().ok()
-}
-
-mod milliseconds {
-    use super::Duration;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(length: &Duration, to: S) -> Result<S::Ok, S::Error> {
-        let rounded = length
-            .saturating_add(Duration::from_micros(500))
-            .as_millis();
-        to.serialize_u64(u64::try_from(rounded).unwrap_or(u64::MAX))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        u64::deserialize(from).map(Duration::from_millis)
-    }
 }
 
 #[cfg(test)]
@@ -401,6 +391,10 @@ mod tests {
                 "tracks": ["TR_1"],
             }],
             "drops": {},
+            "gaps": [],
+            "gaps_omitted": 0,
+            "layers": [],
+            "layers_omitted": 0,
             "totals": {
                 "bytes": 376,
                 "duration_ms": 1001,

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use super::drops::Drops;
 use super::error::RecorderError;
 use super::handover::HandoverStats;
-use super::manifest::{Manifest, SegmentRecord, TrackRecord};
+use super::manifest::{Findings, Manifest, SegmentRecord, TrackRecord};
 use super::names::SegmentIndex;
 use super::pts_scan::Frames;
 use crate::room::{Participant, Source};
@@ -85,6 +85,8 @@ pub struct Description {
     pub participant_name: String,
     /// Units dropped while no segment was open, from the start of the recording.
     pub drops: Drops,
+    /// Gaps and picture sizes, from the start of the recording.
+    pub findings: Findings,
 }
 
 /// What the writer reports. None is lost; running totals are in [`Progress`].

@@ -9,6 +9,7 @@
 //!
 //! - [`recording`]: the task that drives a recording; its [`cut`] decides what goes where, its
 //!   [`pace`] tells silence from lateness, its [`overlap`] keeps sound whole where it is cut; pure.
+//! - [`gaps`]: what is missing and why; pure. `journal` tells manifest and log of it.
 //! - [`names`]: folders and files, from names that strangers chose.
 //! - `handover`: the bounded queue into the writer's thread.
 //! - `segment`: when to write, sync and seal; pure.
@@ -25,12 +26,16 @@ mod disk;
 pub mod drops;
 pub mod error;
 mod failure;
+mod findings;
 mod folder;
+pub mod gaps;
 pub mod handle;
 mod handover;
 mod input;
+mod journal;
 pub mod manifest;
 pub mod messages;
+mod milliseconds;
 pub mod names;
 mod overlap;
 mod pace;
@@ -51,6 +56,7 @@ mod writer;
 
 pub use drops::{DropReason, Drops};
 pub use error::{Closed, RecorderError};
+pub use findings::{Findings, GapRecord, LayerRecord};
 pub use folder::prepare;
 pub use handle::{SegmentInput, WriterHandle};
 pub use handover::HandoverStats;

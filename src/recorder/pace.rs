@@ -20,6 +20,8 @@ pub struct Pace {
     ahead: i128,
     before: Option<i128>,
     turned: Instant,
+    /// Until when nothing more is settled, from when on.
+    waits: Option<(Instant, Instant)>,
 }
 
 impl Pace {
@@ -31,7 +33,14 @@ impl Pace {
             ahead: nanoseconds(at),
             before: None,
             turned: now,
+            waits: None,
         }
+    }
+
+    /// Units of the last moment before `now` are still to be worked off: until `until` nothing
+    /// that is not settled yet counts as silent.
+    pub fn wait(&mut self, since: Instant, until: Instant) {
+        self.waits = Some((since, until));
     }
 
     /// Takes note of a unit.
@@ -48,12 +57,21 @@ impl Pace {
     /// Up to where all media must have come by `now`.
     #[must_use]
     pub fn settled(&self, now: Instant) -> Duration {
+        let now = match self.waits {
+            Some((since, until)) if now < until => since,
+            _ => now,
+        };
+        self.media_time(now).saturating_sub(PATIENCE)
+    }
+
+    /// What is captured at `now`, by the most punctual unit.
+    #[must_use]
+    pub fn media_time(&self, now: Instant) -> Duration {
         let ahead = self
             .before
             .map_or(self.ahead, |before| before.max(self.ahead));
         let elapsed = nanoseconds(now.saturating_duration_since(self.start));
-        let settled = ahead + elapsed - nanoseconds(PATIENCE);
-        u64::try_from(settled).map_or(Duration::ZERO, Duration::from_nanos)
+        u64::try_from(ahead + elapsed).map_or(Duration::ZERO, Duration::from_nanos)
     }
 }
 
@@ -93,6 +111,15 @@ mod tests {
             pace.unit(at, now + ms(step * 100));
             assert!(pace.settled(now + ms(step * 100)) < at, "at step {step}");
         }
+    }
+
+    #[test]
+    fn after_a_stall_nothing_is_silent_at_once() {
+        let now = Instant::now();
+        let mut pace = Pace::new(ms(1_000), now);
+        pace.wait(now, now + ms(20_500));
+        assert_eq!(pace.settled(now + ms(20_000)), ms(500));
+        assert_eq!(pace.settled(now + ms(20_500)), ms(21_000));
     }
 
     #[test]

@@ -84,6 +84,7 @@ fn push_line(text: &mut String, line: std::fmt::Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recorder::Findings;
     use crate::recorder::drops::Drops;
     use crate::recorder::manifest::{
         ParticipantRecord, RoomRecord, SegmentRecord, Totals, VERSION,
@@ -114,6 +115,7 @@ mod tests {
             tracks: Vec::new(),
             segments,
             drops: Drops::default(),
+            findings: Findings::default(),
             totals: Totals::default(),
         }
     }

@@ -2,7 +2,7 @@
 //! and its sound, from the first track to the last.
 //!
 //! ```text
-//!             Input             cut: Push, Hold, Cut, Drop           advance, finish
+//!            RoomEvent          cut: Push, Hold, Cut, Drop           advance, finish
 //!  room task ───────► recording ────────────────────────► segment ──────────────────► graph
 //!             ◄─────── keyframe requests                     └── SegmentInput ─► writer
 //! ```
@@ -12,6 +12,7 @@
 //! happens beside the next.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,55 +20,89 @@ use time::OffsetDateTime;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-pub use super::failure::{RecordingError, one_line};
-pub use super::input::{Input, RecordingSetup};
+mod endings;
+mod intake;
 
-use super::cut::{Cutter, MAX_HELD, Step, start_of};
+pub use super::failure::{RecordingError, one_line};
+pub use super::input::{INBOX, RecordingSetup};
+
+use super::cut::{Cutter, start_of};
+use super::journal::Journal;
 use super::overlap::Overlap;
 use super::pace::Pace;
 use super::sealing::finish_writer;
 use super::segment_run::{ClosedSegment, SegmentRun, next_ending};
 use super::summary::{RecordingProgress, RecordingSummary};
 use super::tally::Tally;
-use super::{Description, DropReason, RecordingIdentity, SegmentIndex, WriterEvent, WriterHandle};
-use crate::media::{self, Ending, Layout, MediaError};
-use crate::room::{AccessUnit, Kind, RoomCommand, Track, TrackId};
-
-/// Inputs waiting for a recording. A full inbox holds its room back, whose own queue drops.
-pub const INBOX: usize = 256;
+use super::{
+    Description, DropReason, Findings, RecorderError, RecordingIdentity, SegmentIndex, WriterEvent,
+    WriterHandle, WriterSettings,
+};
+use crate::media::Layout;
+use crate::room::{AccessUnit, EventReceiver, Kind, RoomCommand, Track, TrackId};
 
 /// How often silence is filled in and progress is told.
 const TICK: Duration = Duration::from_millis(100);
 
+/// A task that has not run for this long was stopped: its ticks are a tenth of it apart.
+const STALL: Duration = Duration::from_secs(1);
+
+/// How long what came meanwhile may take to be worked off.
+const CATCH_UP: Duration = Duration::from_millis(500);
+
+/// Bytes of units held until the first segment opens, at most.
+const MAX_HELD_BYTES: usize = 8 << 20;
+
 /// How long a graph may take to hand over what it holds.
 const DRAIN: Duration = Duration::from_secs(2);
-
-/// Segments that may fail one after the other before the recording is given up.
-const FAILURES: u32 = 3;
 
 /// Records until `inbox` closes, then seals. The room is asked for keyframes over `commands`.
 pub async fn run(
     setup: RecordingSetup,
-    mut inbox: mpsc::Receiver<Input>,
+    inbox: EventReceiver,
+    commands: mpsc::Sender<RoomCommand>,
+    progress: watch::Sender<RecordingProgress>,
+) -> RecordingSummary {
+    run_on(
+        Arc::new(WriterHandle::create),
+        setup,
+        inbox,
+        commands,
+        progress,
+    )
+    .await
+}
+
+/// Does what [`run`] does, onto the disk of whoever makes the writer.
+async fn run_on(
+    make_writer: Arc<MakeWriter>,
+    setup: RecordingSetup,
+    mut inbox: EventReceiver,
     commands: mpsc::Sender<RoomCommand>,
     progress: watch::Sender<RecordingProgress>,
 ) -> RecordingSummary {
     let mut recording = Recording {
         cutter: Cutter::new(setup.writer.segment_duration),
+        journal: Journal::new(&setup.room, &setup.participant.identity, setup.warn_after),
+        kinds: BTreeMap::new(),
+        awake: Instant::now(),
         setup,
         commands,
         progress,
         held: VecDeque::new(),
+        held_bytes: 0,
         overlap: Overlap::default(),
         pace: None,
         zero: Duration::ZERO,
         end: Duration::ZERO,
         writer: None,
+        make_writer,
         segment: None,
         closing: JoinSet::new(),
         draining: BTreeMap::new(),
         unsegmented: Tally::default(),
         total: Tally::default(),
+        resized: false,
         failures: 0,
         unexplained: None,
     };
@@ -75,20 +110,35 @@ pub async fn run(
     recording.seal(error).await
 }
 
+/// A writer, and what it reports.
+type Writing = (WriterHandle, mpsc::Receiver<WriterEvent>);
+
+/// Makes the folder of a recording and starts its writer.
+type MakeWriter = dyn Fn(&Path, &RecordingIdentity, WriterSettings) -> Result<Writing, RecorderError>
+    + Send
+    + Sync;
+
 struct Recording {
     setup: RecordingSetup,
     commands: mpsc::Sender<RoomCommand>,
     progress: watch::Sender<RecordingProgress>,
     cutter: Cutter,
+    journal: Journal,
+    /// Every track that was announced and has not ended, also one that another has replaced.
+    kinds: BTreeMap<TrackId, Kind>,
+    /// When this task last did anything.
+    awake: Instant,
     /// Units until the first segment opens, at most [`MAX_HELD`].
     held: VecDeque<(Kind, AccessUnit)>,
+    held_bytes: usize,
     overlap: Overlap,
     pace: Option<Pace>,
     /// The source's time where the recording starts.
     zero: Duration,
     /// Where the newest unit ends or may end, on the source's time.
     end: Duration,
-    writer: Option<(WriterHandle, mpsc::Receiver<WriterEvent>)>,
+    writer: Option<Writing>,
+    make_writer: Arc<MakeWriter>,
     segment: Option<SegmentRun>,
     closing: JoinSet<ClosedSegment>,
     /// Until when the graphs of these may hand over, and what was counted at their end.
@@ -97,13 +147,15 @@ struct Recording {
     unsegmented: Tally,
     /// Units of all segments that are closed.
     total: Tally,
+    /// The next segment starts with a picture of another size.
+    resized: bool,
     failures: u32,
     /// A segment whose bytes were refused; the writer's word on it is on its way.
     unexplained: Option<SegmentIndex>,
 }
 
 impl Recording {
-    async fn follow(&mut self, inbox: &mut mpsc::Receiver<Input>) -> Result<(), RecordingError> {
+    async fn follow(&mut self, inbox: &mut EventReceiver) -> Result<(), RecordingError> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -123,69 +175,23 @@ impl Recording {
         }
     }
 
-    async fn take(&mut self, input: Input, now: Instant) -> Result<(), RecordingError> {
-        match input {
-            Input::TrackAdded(track) => self.cutter.track_added(track, now),
-            Input::TrackMuted(id, muted) => self.cutter.track_muted(&id, muted),
-            Input::TrackRemoved(id) => self.cutter.track_removed(&id),
-            Input::Unit(id, unit) => self.unit(&id, unit, now).await?,
-        }
-        Ok(())
+    /// The source's time; zero before the first unit.
+    fn media_time(&self, now: Instant) -> Duration {
+        let pace = self.pace.as_ref();
+        pace.map_or(Duration::ZERO, |pace| pace.media_time(now))
     }
 
-    async fn unit(
-        &mut self,
-        id: &TrackId,
-        unit: AccessUnit,
-        now: Instant,
-    ) -> Result<(), RecordingError> {
-        let Some(kind) = self.cutter.kind_of(id) else {
-            tracing::debug!(track = id.as_str(), "a unit of a track that has ended");
-            return Ok(());
-        };
-        self.pace
-            .get_or_insert_with(|| Pace::new(unit.at, now))
-            .unit(unit.at, now);
-        self.end = self.end.max(unit.at);
-        let decision = self.cutter.unit(id, &unit);
-        if decision.ask_keyframe {
-            self.ask_keyframe();
-        }
-        match decision.step {
-            Step::Push => self.push(kind, &unit),
-            Step::Drop(reason) => self.tally().refused(kind, reason),
-            Step::Cut(layout) => {
-                self.cut(layout, unit.at).await?;
-                self.push(kind, &unit);
-            }
-            Step::Hold if self.held.len() < MAX_HELD => {
-                self.held.push_back((kind, unit));
-                self.open_if_due(now).await?;
-            }
-            Step::Hold => {
-                self.unsegmented.refused(kind, DropReason::QueueFull);
-                self.cutter.lost(kind, DropReason::QueueFull);
+    /// Takes note that this task runs. Where it did not for a while, units wait to be worked off,
+    /// and their places must not be filled with silence meanwhile.
+    fn wake(&mut self, now: Instant) {
+        if now.saturating_duration_since(self.awake) >= STALL {
+            let (from, to) = (self.media_time(self.awake), self.media_time(now));
+            self.journal.gaps.stalled(from, to);
+            if let Some(pace) = &mut self.pace {
+                pace.wait(self.awake, now + CATCH_UP);
             }
         }
-        Ok(())
-    }
-
-    fn push(&mut self, kind: Kind, unit: &AccessUnit) {
-        let Some(segment) = &mut self.segment else {
-            return self.unsegmented.refused(kind, DropReason::AwaitingKeyframe);
-        };
-        segment.entrance().received(kind);
-        if kind == Kind::Audio {
-            self.overlap.heard(unit);
-        }
-        let at = unit.at.saturating_sub(self.zero);
-        if segment
-            .push(kind, at, unit)
-            .is_some_and(media::DropReason::wants_keyframe)
-            && kind == Kind::Video
-        {
-            self.ask_keyframe();
-        }
+        self.awake = now;
     }
 
     fn ask_keyframe(&self) {
@@ -206,6 +212,7 @@ impl Recording {
             return Ok(());
         };
         let held = std::mem::take(&mut self.held);
+        self.held_bytes = 0;
         self.cutter.opened(layout, start);
         if self.writer.is_none() {
             self.zero = start;
@@ -215,7 +222,8 @@ impl Recording {
             if unit.at >= start {
                 self.push(kind, &unit);
             } else {
-                self.unsegmented.refused(kind, DropReason::AwaitingKeyframe);
+                self.unsegmented
+                    .refused(kind, DropReason::AwaitingKeyframe, 1);
             }
         }
         Ok(())
@@ -232,7 +240,9 @@ impl Recording {
             return Ok(());
         };
         let starts_at = at.saturating_sub(self.zero);
-        let discontinuity = before.is_some_and(|before| before != layout) || self.failures > 0;
+        let discontinuity = before.is_some_and(|before| before != layout)
+            || self.failures > 0
+            || std::mem::take(&mut self.resized);
         let tracks: Vec<Track> = self.cutter.tracks().cloned().collect();
         let mut segment = SegmentRun::start(
             writer,
@@ -260,9 +270,7 @@ impl Recording {
         Ok(())
     }
 
-    async fn make_writer(
-        &mut self,
-    ) -> Result<(WriterHandle, mpsc::Receiver<WriterEvent>), RecordingError> {
+    async fn make_writer(&mut self) -> Result<Writing, RecordingError> {
         // A camera and its microphone are announced in any order; the picture gives the name.
         if let Some(track) = self.cutter.tracks().next() {
             self.setup.source = track.source;
@@ -274,10 +282,10 @@ impl Recording {
             source: self.setup.source,
             started: OffsetDateTime::now_utc(),
         };
+        self.journal.begin(self.zero, identity.started);
         let (root, settings) = (self.setup.root.clone(), self.setup.writer);
-        let made =
-            tokio::task::spawn_blocking(move || WriterHandle::create(&root, &identity, settings))
-                .await;
+        let make = Arc::clone(&self.make_writer);
+        let made = tokio::task::spawn_blocking(move || make(&root, &identity, settings)).await;
         let (writer, events) = made.map_err(RecordingError::Thread)??;
         tracing::info!(
             room = self.setup.room.as_str(),
@@ -299,13 +307,29 @@ impl Recording {
     }
 
     async fn tick(&mut self, now: Instant) -> Result<(), RecordingError> {
+        self.wake(now);
         self.open_if_due(now).await?;
         self.free_blocked(now);
         if let (Some(segment), Some(pace)) = (&mut self.segment, &self.pace) {
             segment.advance(pace.settled(now).saturating_sub(self.zero));
         }
+        self.journal.tick(self.media_time(now));
+        if let Some((writer, _)) = &self.writer
+            && let Some(findings) = self.journal.news(now)
+        {
+            writer.describe(self.description(findings));
+        }
         self.tell_progress();
         Ok(())
+    }
+
+    fn description(&self, findings: Findings) -> Description {
+        Description {
+            room_sid: self.setup.room_sid.clone(),
+            participant_name: self.setup.participant.name.clone(),
+            drops: self.unsegmented.drops(),
+            findings,
+        }
     }
 
     /// A graph that can't hand over in time waits for the disk: refusing its bytes frees it.
@@ -344,101 +368,8 @@ impl Recording {
         });
     }
 
-    fn heard(&mut self, event: WriterEvent) -> Result<(), RecordingError> {
-        match event {
-            WriterEvent::Sealed(index, record) => {
-                self.failures = 0;
-                tracing::info!(
-                    room = self.setup.room.as_str(),
-                    participant = self.setup.participant.identity.as_str(),
-                    segment = %index,
-                    bytes = record.bytes,
-                    "segment sealed"
-                );
-            }
-            WriterEvent::Damaged(index, error) => {
-                return self.segment_failed(Some(index), error.into());
-            }
-            WriterEvent::IndexFailed(error) => {
-                tracing::warn!(
-                    room = self.setup.room.as_str(),
-                    "manifest and playlist are out of date: {}",
-                    one_line(&error)
-                );
-            }
-            WriterEvent::Opened(_)
-            | WriterEvent::FirstBytes(_)
-            | WriterEvent::Empty(_)
-            | WriterEvent::Finished => {}
-        }
-        Ok(())
-    }
-
-    fn ended(&mut self, ending: Ending) -> Result<(), RecordingError> {
-        match ending {
-            // The writer refused its bytes: its own event says why, and is what counts.
-            Ending::Failed(MediaError::OutputClosed) => {
-                self.unexplained = self.segment.as_ref().map(SegmentRun::index);
-                self.give_up_segment();
-                Ok(())
-            }
-            Ending::Failed(error) => self.segment_failed(None, error.into()),
-            Ending::Running | Ending::Complete => Ok(()),
-        }
-    }
-
-    /// A segment is over before its time: goes on with a new one, unless that keeps failing.
-    fn segment_failed(
-        &mut self,
-        index: Option<SegmentIndex>,
-        error: RecordingError,
-    ) -> Result<(), RecordingError> {
-        let open = self.segment.as_ref().map(SegmentRun::index);
-        let given_up = index.is_some() && index == self.unexplained;
-        if !given_up && (open.is_none() || index.is_some_and(|index| Some(index) != open)) {
-            tracing::warn!(
-                room = self.setup.room.as_str(),
-                "a segment was cut short: {}",
-                one_line(&error)
-            );
-            return Ok(());
-        }
-        self.failures += 1;
-        if self.failures >= FAILURES {
-            return Err(error);
-        }
-        tracing::error!(
-            room = self.setup.room.as_str(),
-            participant = self.setup.participant.identity.as_str(),
-            "a segment failed, going on with a new one: {}",
-            one_line(&error)
-        );
-        if given_up {
-            self.unexplained = None;
-        } else {
-            self.give_up_segment();
-        }
-        Ok(())
-    }
-
-    fn give_up_segment(&mut self) {
-        self.close_segment(self.end);
-        self.cutter.failed(Instant::now());
-        self.ask_keyframe();
-    }
-
-    fn closed(&mut self, closed: ClosedSegment) {
-        if let Some(error) = closed.error {
-            tracing::warn!(room = self.setup.room.as_str(), segment = %closed.index, "segment cut short: {}", one_line(&error));
-        }
-        self.total.add(&closed.tally);
-        self.draining.remove(&closed.index);
-        if let Some((writer, _)) = &self.writer {
-            writer.close_segment(closed.index, closed.tally.segment_counts());
-        }
-    }
-
     async fn seal(mut self, error: Option<RecordingError>) -> RecordingSummary {
+        let end = self.end.max(self.media_time(Instant::now()));
         // Units of the last moment have a length that only their successors would tell.
         self.close_segment(self.end);
         let mut tick = tokio::time::interval(TICK);
@@ -457,16 +388,14 @@ impl Recording {
         let mut tally = std::mem::take(&mut self.total);
         tally.add(&self.unsegmented);
         for (kind, _) in self.held.drain(..) {
-            tally.refused(kind, DropReason::AwaitingKeyframe);
+            tally.refused(kind, DropReason::AwaitingKeyframe, 1);
         }
         let outcome = match self.writer.take() {
             None => None,
             Some((writer, events)) => {
-                writer.describe(Description {
-                    room_sid: self.setup.room_sid.clone(),
-                    participant_name: self.setup.participant.name.clone(),
-                    drops: self.unsegmented.drops(),
-                });
+                let nothing = Journal::new("", "", Duration::ZERO);
+                let journal = std::mem::replace(&mut self.journal, nothing);
+                writer.describe(self.description(journal.finish(end)));
                 Some(finish_writer(writer, events).await)
             }
         };
@@ -481,9 +410,7 @@ impl Recording {
     }
 }
 
-async fn next_event(
-    writer: &mut Option<(WriterHandle, mpsc::Receiver<WriterEvent>)>,
-) -> WriterEvent {
+async fn next_event(writer: &mut Option<Writing>) -> WriterEvent {
     match writer {
         Some((_, events)) => match events.recv().await {
             Some(event) => event,
@@ -492,3 +419,6 @@ async fn next_event(
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod stall_tests;

@@ -37,10 +37,11 @@ impl Tally {
         self.of(kind).received += 1;
     }
 
-    /// Counts a unit that arrived and was thrown away before it reached a graph.
-    pub fn refused(&mut self, kind: Kind, reason: DropReason) {
-        self.received(kind);
-        self.of(kind).dropped.add(reason, 1);
+    /// Counts units that arrived and were thrown away before they reached a graph.
+    pub fn refused(&mut self, kind: Kind, reason: DropReason, units: u64) {
+        let tally = self.of(kind);
+        tally.received += units;
+        tally.dropped.add(reason, units);
     }
 
     /// Adds what a graph counted.

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
 use super::disk::{Disk, LocalDisk};
 
@@ -12,6 +12,7 @@ pub struct TestDisk {
     real: LocalDisk,
     log: Log,
     fail: Option<Fault>,
+    gate: Gate,
 }
 
 /// Every call on media files, in order: "create 00000.recording.ts", "write 188" …
@@ -27,6 +28,22 @@ pub struct Fault {
 
 pub const PANIC: i32 = -1;
 
+/// Makes a disk hang: every call waits until it is let go.
+#[derive(Clone, Default)]
+pub struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+impl Gate {
+    pub fn hang(&self, hangs: bool) {
+        *self.0.0.lock().unwrap() = hangs;
+        self.0.1.notify_all();
+    }
+
+    fn pass(&self) {
+        let hangs = self.0.0.lock().unwrap();
+        drop(self.0.1.wait_while(hangs, |hangs| *hangs).unwrap());
+    }
+}
+
 impl TestDisk {
     pub fn new(fail: Option<Fault>) -> (Self, Log) {
         let log = Log::default();
@@ -34,11 +51,17 @@ impl TestDisk {
             real: LocalDisk,
             log: Arc::clone(&log),
             fail,
+            gate: Gate::default(),
         };
         (disk, log)
     }
 
+    pub fn with_gate(self, gate: Gate) -> Self {
+        Self { gate, ..self }
+    }
+
     fn call(&mut self, line: String) -> io::Result<()> {
+        self.gate.pass();
         let fault = self.fail.take_if(|fault| line.starts_with(fault.call));
         self.log.lock().unwrap().push(line);
         match fault {

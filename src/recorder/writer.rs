@@ -192,6 +192,7 @@ impl<D: Disk> Writer<D> {
         self.manifest.room.sid = description.room_sid;
         self.manifest.participant.name = description.participant_name;
         self.outside = description.drops;
+        self.manifest.findings = description.findings;
         self.make_stale();
     }
 

@@ -1,12 +1,10 @@
 //! What a source tells and what it can be told.
 
-use tokio::sync::mpsc;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 use super::{AccessUnit, Track, TrackId};
-
-/// Events waiting for the room's task. A media unit that finds the queue full is dropped and
-/// counted by the sender; the other events wait for room.
-pub const EVENT_QUEUE: usize = 512;
 
 /// Commands waiting for the source. One that finds the queue full is dropped: keyframe requests
 /// are repeated, and leaving is also asked for by dropping the sender.
@@ -31,6 +29,13 @@ pub enum RoomEvent {
         /// Whether it is silent now.
         muted: bool,
     },
+    /// The server stopped forwarding the track to us for want of bandwidth, or goes on with it.
+    TrackPaused {
+        /// Which track.
+        id: TrackId,
+        /// Whether the server holds it back now.
+        paused: bool,
+    },
     /// No unit of the track will follow.
     TrackRemoved {
         /// Which track.
@@ -45,6 +50,58 @@ pub enum RoomEvent {
         /// The unit.
         unit: AccessUnit,
     },
+    /// Units of the track found a queue full and are gone. A queue says so itself, before the
+    /// next unit of the track or its end; sources don't send it.
+    UnitsDropped {
+        /// Which track.
+        id: TrackId,
+        /// How many.
+        units: u64,
+    },
+    /// The connection is broken, and the source works on it. Tracks stay what they are; units
+    /// may be missing until [`RoomEvent::Resumed`]. Sent once for each interruption.
+    Interrupted {
+        /// What broke.
+        cause: Interruption,
+    },
+    /// Media can flow again.
+    Resumed,
+}
+
+/// What broke a connection that is being mended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Interruption {
+    /// The signalling connection was lost. Media may go on flowing meanwhile.
+    Signalling,
+    /// The media connection was lost, or nothing came over it.
+    Media,
+    /// The server is shutting down or can't be reached.
+    ServerAway,
+    /// The server handed the room over to another one.
+    Migration,
+    /// Another client joined with our identity.
+    DuplicateIdentity,
+}
+
+impl Interruption {
+    /// The word used in manifests and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Signalling => "signalling",
+            Self::Media => "media",
+            Self::ServerAway => "server_away",
+            Self::Migration => "migration",
+            Self::DuplicateIdentity => "duplicate_identity",
+        }
+    }
+}
+
+impl fmt::Display for Interruption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// Why a track ended.
@@ -74,14 +131,6 @@ pub enum RoomEnd {
     Closed,
     /// The server removed us from the room.
     Removed,
-    /// Another client joined with our identity.
-    DuplicateIdentity,
-    /// The server is shutting down, or told us to connect anew.
-    ServerAway,
-    /// The signalling connection was lost.
-    SignalLost,
-    /// No media path to the server is left.
-    MediaLost,
 }
 
 impl RoomEnd {
@@ -92,67 +141,6 @@ impl RoomEnd {
             Self::Left => "left the room",
             Self::Closed => "the room was closed",
             Self::Removed => "the server removed the recorder from the room",
-            Self::DuplicateIdentity => "another client joined with the recorder's identity",
-            Self::ServerAway => "the server asked the recorder to leave",
-            Self::SignalLost => "the signalling connection was lost",
-            Self::MediaLost => "the media connection was lost",
-        }
-    }
-}
-
-/// The sending half of a source's event queue, which never waits for media.
-#[derive(Debug, Clone)]
-pub struct EventSender {
-    queue: mpsc::Sender<RoomEvent>,
-}
-
-/// The room's task is gone: the source should end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("nobody takes this room's events any more")]
-pub struct ReceiverGone;
-
-/// What became of a media unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Delivery {
-    /// It is in the queue.
-    Queued,
-    /// The queue was full: the unit is gone, and the next one of its track does not join on.
-    Dropped,
-}
-
-impl EventSender {
-    /// Makes the event queue of one room.
-    #[must_use]
-    pub fn channel() -> (Self, mpsc::Receiver<RoomEvent>) {
-        let (queue, events) = mpsc::channel(EVENT_QUEUE);
-        (Self { queue }, events)
-    }
-
-    /// Sends what must not be lost, waiting for room in the queue.
-    ///
-    /// # Errors
-    /// When the receiver is gone.
-    pub async fn tell(&self, event: RoomEvent) -> Result<(), ReceiverGone> {
-        self.queue.send(event).await.map_err(|_| ReceiverGone)
-    }
-
-    /// Does what [`Self::tell`] does, for a source that is a thread.
-    ///
-    /// # Errors
-    /// When the receiver is gone.
-    pub fn tell_blocking(&self, event: RoomEvent) -> Result<(), ReceiverGone> {
-        self.queue.blocking_send(event).map_err(|_| ReceiverGone)
-    }
-
-    /// Sends a media unit, or drops it when the queue is full.
-    ///
-    /// # Errors
-    /// When the receiver is gone.
-    pub fn offer(&self, id: TrackId, unit: AccessUnit) -> Result<Delivery, ReceiverGone> {
-        match self.queue.try_send(RoomEvent::Media { id, unit }) {
-            Ok(()) => Ok(Delivery::Queued),
-            Err(mpsc::error::TrySendError::Full(_)) => Ok(Delivery::Dropped),
-            Err(mpsc::error::TrySendError::Closed(_)) => Err(ReceiverGone),
         }
     }
 }

@@ -5,12 +5,13 @@
 
 mod events;
 pub mod livekit;
+mod queue;
 pub mod selection;
 pub mod synthetic;
 
-pub use events::{
-    COMMAND_QUEUE, Delivery, EVENT_QUEUE, EventSender, ReceiverGone, RoomCommand, RoomEnd,
-    RoomEvent, TrackEnd,
+pub use events::{COMMAND_QUEUE, Interruption, RoomCommand, RoomEnd, RoomEvent, TrackEnd};
+pub use queue::{
+    Delivery, EVENT_BYTES, EVENT_QUEUE, EventReceiver, EventSender, QueueLimits, ReceiverGone,
 };
 
 pub use selection::{Changes, Present, Publication, Selection, SelectionError};

@@ -1,7 +1,7 @@
 //! Looks through an H.264 byte stream for what an access unit consists of
 //! (ITU-T H.264, Annex B and 7.4.1).
 
-use super::sps::{self, Picture};
+use crate::bitstream::sps::{self, Picture};
 
 const SLICE: std::ops::RangeInclusive<u8> = 1..=5;
 const IDR: u8 = 5;

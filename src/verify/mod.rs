@@ -27,7 +27,6 @@ mod reader;
 mod recording;
 mod render;
 mod sections;
-mod sps;
 mod stream;
 mod target;
 #[cfg(test)]
@@ -40,11 +39,11 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use thiserror::Error;
 
+pub use crate::bitstream::sps::Picture;
 pub use analysis::AudioVideo;
 pub use finding::{Findings, Group, KEPT_OF_EACH_KIND, Located, Pid, Problem, Table, Warning};
 pub use framer::Sound;
 pub use recording::{RecordingProblem, RecordingReport};
-pub use sps::Picture;
 pub use stream::{StreamCodec, StreamReport};
 
 use analysis::Analyzer;

@@ -9,7 +9,7 @@ use super::finding::{Notes, Pid, Problem, Warning};
 use super::framer::{Framer, Sound, Syntax};
 use super::h264::{Scanner, Unit};
 use super::pes::{Event, Reader};
-use super::sps::Picture;
+use crate::bitstream::sps::Picture;
 use crate::timebase::{Pts, TICKS_PER_SECOND, duration_of_ticks};
 
 /// No frame for longer than this is worth a warning: two seconds, in ticks.

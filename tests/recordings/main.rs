@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod files;
+mod gaps;
 mod script;
 mod trouble;
 
@@ -254,6 +255,9 @@ fn sound_has_no_hole_while_the_camera_is_muted() {
     assert!((3_950..=4_050).contains(&sound.duration_ms), "{sound:#?}");
     let gap = video(&recording.files[0]).unwrap().longest_gap_ms;
     assert!((1_950..=2_100).contains(&gap), "{gap} ms without a picture");
+    let missing = &recording.manifest.findings.gaps;
+    let causes: Vec<_> = missing.iter().map(|gap| gap.cause.as_str()).collect();
+    assert_eq!(causes, ["muted"], "{missing:#?}");
     assert_no_silence(&recording, &played);
     assert_equally_long(&recording, &played);
 }

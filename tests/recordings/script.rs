@@ -12,8 +12,8 @@ use reeld::media::{AudioOut, GraphSettings, InFlight};
 use reeld::recorder::WriterSettings;
 use reeld::recorder::summary::RecordingSummary;
 use reeld::room::{
-    AccessUnit, COMMAND_QUEUE, Codec, EventSender, Participant, RoomCommand, RoomEvent, Source,
-    Track, TrackEnd, TrackId,
+    AccessUnit, COMMAND_QUEUE, Codec, EventSender, Interruption, Participant, RoomCommand,
+    RoomEvent, Source, Track, TrackEnd, TrackId,
 };
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -44,7 +44,25 @@ pub fn settings(root: &Path, segment: Duration) -> RoomSettings {
             flush_interval: ms(200),
             ..WriterSettings::default()
         },
+        cut_on_resize: false,
+        warn_after: ms(2_000),
         on_failure: OnFailure::Retry,
+    }
+}
+
+fn card(codec: Codec) -> CardVideo {
+    CardVideo {
+        // What is no video codec stays the recorder's problem.
+        codec: if codec == Codec::Opus {
+            Codec::H264
+        } else {
+            codec
+        },
+        width: 320,
+        height: 180,
+        bitrate: 300_000,
+        keyframe_interval: ms(1_000),
+        ..CardVideo::default()
     }
 }
 
@@ -152,19 +170,7 @@ impl Room {
 
     pub fn publish(&mut self, who: &Arc<Participant>, source: Source, id: &str, codec: Codec) {
         let sound = codec == Codec::Opus && source.kind() == reeld::room::Kind::Audio;
-        let video = CardVideo {
-            // What is no video codec stays the recorder's problem.
-            codec: if codec == Codec::Opus {
-                Codec::H264
-            } else {
-                codec
-            },
-            width: 320,
-            height: 180,
-            bitrate: 300_000,
-            keyframe_interval: ms(1_000),
-            ..CardVideo::default()
-        };
+        let video = card(codec);
         let track = Track {
             id: TrackId::new(id),
             participant: Arc::clone(who),
@@ -248,6 +254,44 @@ impl Room {
     /// The track's next units are lost on the way.
     pub fn lose(&mut self, id: &str, units: u32) {
         self.feed(id).losing = units;
+    }
+
+    /// The connection breaks: nothing arrives any more.
+    pub fn interrupt(&mut self, cause: Interruption) {
+        for feed in self.feeds.values_mut() {
+            feed.losing = u32::MAX;
+        }
+        self.tell(RoomEvent::Interrupted { cause });
+    }
+
+    /// The connection is mended.
+    pub fn resume(&mut self) {
+        for feed in self.feeds.values_mut() {
+            feed.losing = 0;
+        }
+        self.tell(RoomEvent::Resumed);
+    }
+
+    /// The server holds a track back, or goes on with it.
+    pub fn pause(&mut self, id: &str, paused: bool) {
+        self.feed(id).losing = if paused { u32::MAX } else { 0 };
+        self.tell(RoomEvent::TrackPaused {
+            id: TrackId::new(id),
+            paused,
+        });
+    }
+
+    /// The camera's picture gets another size, from its next unit on.
+    pub fn resize(&mut self, id: &str, width: u16, height: u16) {
+        let now = self.now;
+        let feed = self.feed(id);
+        let video = CardVideo {
+            width,
+            height,
+            ..card(feed.track.codec)
+        };
+        feed.card = TestCard::new(Some(video), false).unwrap();
+        feed.zero = now;
     }
 
     /// The track's units arrive this much later than they were captured.

@@ -108,6 +108,12 @@ impl Publisher {
         self.await_event(&format!("second {second}"), |_, seconds| seconds > second);
     }
 
+    /// Returns when so many more seconds of the test card have begun.
+    pub fn await_more(&mut self, seconds: u32) {
+        self.report();
+        self.await_second(self.seconds + seconds);
+    }
+
     /// Leaves the room in good order.
     pub fn stop(self) -> Report {
         self.process.signal("TERM");

@@ -108,6 +108,7 @@ fn the_annotated_file_names_the_bounds_that_hold() {
         ("video.keyframe_interval", "\"500ms\"", "\"10s\""),
         ("audio.bitrate", "16000", "320000"),
         ("segment.duration", "\"10s\"", "\"24h\""),
+        ("gaps.warn_after", "\"500ms\"", "\"10m\""),
         ("writer.flush_bytes", "\"1MiB\"", "\"4MiB\""),
         ("writer.flush_interval", "\"100ms\"", "\"1s\""),
         ("select.max_participants", "1", "256"),
@@ -161,6 +162,9 @@ fn every_key_is_read_from_the_file() {
         bitrate = 128_000
         [segment]
         duration = "30m"
+        on_resolution_change = "new"
+        [gaps]
+        warn_after = "5s"
         [writer]
         flush_bytes = "1MiB"
         flush_interval = "250ms"
@@ -211,6 +215,10 @@ fn every_key_is_read_from_the_file() {
         },
         segment: Segment {
             duration: Duration::from_mins(30),
+            on_resolution_change: ResolutionChange::New,
+        },
+        gaps: Gaps {
+            warn_after: Duration::from_secs(5),
         },
         writer: Writer {
             flush_bytes: ByteSize::from_mebibytes(1),

@@ -11,7 +11,9 @@ use tokio::sync::mpsc;
 
 use crate::recorder::error::{Closed, RecorderError};
 use crate::recorder::handle::{SegmentInput, WriterHandle};
-use crate::recorder::manifest::{FileCodec, Manifest, RecordingState, TrackRecord};
+use crate::recorder::manifest::{
+    FileCodec, Findings, LayerRecord, Manifest, RecordingState, TrackRecord,
+};
 use crate::recorder::messages::*;
 use crate::recorder::names::{SegmentIndex, to_hex};
 use crate::recorder::pts_scan::{Frames, PACKET};
@@ -344,10 +346,19 @@ async fn a_manifest_that_fails_is_reported_and_made_good_later() {
     assert!(words.concat().starts_with("index failed: "), "{words:?}");
     let mut input = recording.open(0);
     input.write(&media(0)).unwrap();
+    let findings = Findings {
+        layers: vec![LayerRecord {
+            at: Duration::ZERO,
+            width: 1280,
+            height: 720,
+        }],
+        ..Findings::default()
+    };
     let description = Description {
         room_sid: "RM_1".to_owned(),
         participant_name: "Anna".to_owned(),
         drops: counts().drops,
+        findings: findings.clone(),
     };
     recording.handle.describe(description);
     let (folder, _, outcome) = recording.finish().await;
@@ -355,6 +366,7 @@ async fn a_manifest_that_fails_is_reported_and_made_good_later() {
     let manifest = Manifest::read(&folder.path().join("manifest.json")).unwrap();
     assert_eq!(manifest.room.sid, "RM_1");
     assert_eq!(manifest.participant.name, "Anna");
+    assert_eq!(manifest.findings, findings);
     assert_eq!(manifest.totals.drops.total(), 3);
     assert_eq!(manifest.segments.len(), 1);
 }

@@ -78,12 +78,6 @@ pub enum LiveKitError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The signalling connection stopped taking messages.
-    #[error("the signalling connection to {url} takes no messages")]
-    SignalStuck {
-        /// The server's address.
-        url: String,
-    },
     /// The selection can't be used.
     #[error(transparent)]
     Selection(#[from] crate::room::SelectionError),
@@ -115,8 +109,7 @@ impl LiveKitError {
             | Self::Unreachable { .. }
             | Self::NoSocket(_)
             | Self::Peer { .. }
-            | Self::Protocol { .. }
-            | Self::SignalStuck { .. } => Remedy::Retry,
+            | Self::Protocol { .. } => Remedy::Retry,
         }
     }
 

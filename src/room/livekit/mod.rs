@@ -3,16 +3,22 @@
 //! [`session`] is the one task that owns signalling, peer and sockets. It decodes nothing:
 //! access units leave it as they were sent, placed on one clock by [`timeline`].
 
+mod door;
 mod error;
 mod filler;
+mod link;
+mod mend;
+mod obey;
 mod peer;
 mod publications;
 mod sdp;
 mod session;
 mod signalling;
+mod silence;
 mod sockets;
 pub mod timeline;
 mod token;
+mod units;
 
 pub use error::{LiveKitError, Remedy};
 pub use session::{Join, run};

@@ -39,6 +39,9 @@ const DATAGRAM: usize = 2048;
 pub enum PeerEvent {
     /// A complete access unit of a track we asked for.
     Media(TrackId, Box<MediaData>),
+    /// A path to the server is there and encryption is agreed on. Said again after each time
+    /// that the path was looked for anew.
+    Up,
     /// No path to the server is left, or it closed the connection.
     Lost,
 }
@@ -271,6 +274,12 @@ impl Peer {
                     Event::IceConnectionStateChange(IceConnectionState::Disconnected)
                     | Event::Closed,
                 ) => events.push(PeerEvent::Lost),
+                Output::Event(
+                    Event::Connected
+                    | Event::IceConnectionStateChange(
+                        IceConnectionState::Connected | IceConnectionState::Completed,
+                    ),
+                ) if self.rtc.is_connected() => events.push(PeerEvent::Up),
                 Output::Event(event) => tracing::trace!(?event, "peer"),
             }
         }

@@ -1,9 +1,15 @@
 //! Who publishes what, as the server's updates tell it, and which of it we want.
 //!
 //! Pure: updates in, what to ask the server for and what to tell the room's task out.
+//!
+//! A publisher that was thrown out of the room by the same failure as we, or that comes back in
+//! place of its own ghost, returns as another participant with other tracks. Its old tracks are
+//! held for a while: when a new one of the same source comes, it is told first, so that the
+//! recording goes on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use livekit_protocol as proto;
 use proto::participant_info::State;
@@ -12,11 +18,22 @@ use crate::room::{
     Codec, Kind, Participant, Present, Publication, Selection, Source, Track, TrackEnd, TrackId,
 };
 
+/// How long the tracks of somebody who may come back are held.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// After a resume the server names everybody who is there; who is not named in this time left
+/// meanwhile. Other updates may come in between.
+const NAMED_WITHIN: Duration = Duration::from_secs(5);
+
 /// What an update means to us.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// Ask the server for the track.
     Subscribe(Track),
+    /// Ask the server again for a track that we had before we connected anew.
+    Again(TrackId),
+    /// The track is gone, but maybe not for long: nothing is to be expected of it meanwhile.
+    Held(TrackId),
     /// Take the request back; the track has ended for us.
     Unsubscribe(TrackId, TrackEnd),
     /// A track that we asked for was muted or unmuted.
@@ -41,6 +58,33 @@ pub struct Publications {
     unrecordable: BTreeMap<Codec, String>,
     participants: BTreeMap<String, Known>,
     subscribed: BTreeMap<TrackId, Track>,
+    /// Tracks that are gone while their publisher may come back, and until when.
+    held: BTreeMap<TrackId, (Track, Instant)>,
+    unnamed: Option<Unnamed>,
+}
+
+/// Participants that the server has not named since the resume.
+#[derive(Debug)]
+struct Unnamed {
+    sids: BTreeSet<String>,
+    /// Whether it named anybody, ourselves included: it may not tell at all.
+    told: bool,
+    due: Instant,
+}
+
+/// Whose tracks are held when they are gone.
+enum Hold {
+    Everybody,
+    These(BTreeSet<String>),
+}
+
+impl Hold {
+    fn applies_to(&self, track: &Track) -> bool {
+        match self {
+            Self::Everybody => true,
+            Self::These(sids) => sids.contains(&track.participant.sid),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -73,11 +117,83 @@ impl Publications {
             unrecordable,
             participants: BTreeMap::new(),
             subscribed: BTreeMap::new(),
+            held: BTreeMap::new(),
+            unnamed: None,
         }
     }
 
     /// Takes the participants that the server tells of: all at the join, the changed ones later.
-    pub fn update(&mut self, infos: &[proto::ParticipantInfo]) -> Vec<Change> {
+    pub fn update(&mut self, infos: &[proto::ParticipantInfo], now: Instant) -> Vec<Change> {
+        if let Some(unnamed) = &mut self.unnamed {
+            unnamed.told = true;
+            for info in infos {
+                unnamed.sids.remove(&info.sid);
+            }
+        }
+        // Who is put out by another client with the same identity is back already.
+        let replaced = infos.iter().filter(|info| {
+            info.state() == State::Disconnected
+                && info.disconnect_reason() == proto::DisconnectReason::DuplicateIdentity
+        });
+        let hold = Hold::These(replaced.map(|info| info.sid.clone()).collect());
+        self.take(infos, &hold, now)
+    }
+
+    /// We joined anew, as the participant `own_sid`: takes everybody who is there.
+    pub fn rejoin(
+        &mut self,
+        own_sid: String,
+        infos: &[proto::ParticipantInfo],
+        now: Instant,
+    ) -> Vec<Change> {
+        self.own_sid = own_sid;
+        self.participants.clear();
+        self.unnamed = None;
+        let before: BTreeSet<TrackId> = self.subscribed.keys().cloned().collect();
+        let mut changes = self.take(infos, &Hold::Everybody, now);
+        let still = before
+            .into_iter()
+            .filter(|id| self.subscribed.contains_key(id));
+        changes.extend(still.map(Change::Again));
+        changes
+    }
+
+    /// Signalling was opened anew within the same session: who left meanwhile nobody told us.
+    pub fn resumed(&mut self, now: Instant) {
+        self.unnamed = Some(Unnamed {
+            sids: self.participants.keys().cloned().collect(),
+            told: false,
+            due: now + NAMED_WITHIN,
+        });
+    }
+
+    /// When [`Self::expire`] has something to do.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        let held = self.held.values().map(|(_, until)| *until);
+        held.chain(self.unnamed.as_ref().map(|unnamed| unnamed.due))
+            .min()
+    }
+
+    /// Lets go of what was waited for long enough.
+    pub fn expire(&mut self, now: Instant) -> Vec<Change> {
+        let mut changes = Vec::new();
+        if let Some(unnamed) = self.unnamed.take_if(|unnamed| unnamed.due <= now)
+            && unnamed.told
+        {
+            self.participants
+                .retain(|sid, _| !unnamed.sids.contains(sid));
+            self.select(&mut changes, &Hold::These(BTreeSet::new()), now);
+        }
+        let over = self.held.extract_if(.., |_, (_, until)| *until <= now);
+        for (id, (track, _)) in over.collect::<Vec<_>>() {
+            let end = self.end_of(|known| known.participant.identity == track.participant.identity);
+            changes.push(Change::Unsubscribe(id, end));
+        }
+        changes
+    }
+
+    fn take(&mut self, infos: &[proto::ParticipantInfo], hold: &Hold, now: Instant) -> Vec<Change> {
         let mut changes = Vec::new();
         for info in infos.iter().filter(|info| info.sid != self.own_sid) {
             if info.state() == State::Disconnected {
@@ -107,7 +223,7 @@ impl Publications {
             self.participants.insert(info.sid.clone(), known);
         }
         self.mutes(&mut changes);
-        self.select(&mut changes);
+        self.select(&mut changes, hold, now);
         changes
     }
 
@@ -125,6 +241,11 @@ impl Publications {
         self.subscribed.get(id)
     }
 
+    /// All tracks that we asked for.
+    pub fn wanted(&self) -> impl Iterator<Item = &TrackId> {
+        self.subscribed.keys()
+    }
+
     fn mutes(&mut self, changes: &mut Vec<Change>) {
         for known in self.participants.values() {
             for (id, published) in &known.tracks {
@@ -138,19 +259,20 @@ impl Publications {
         }
     }
 
-    fn select(&mut self, changes: &mut Vec<Change>) {
+    fn select(&mut self, changes: &mut Vec<Change>, hold: &Hold, now: Instant) {
         let view: Vec<Present> = self.participants.values().map(Known::view).collect();
         let decided = self.selection.update(&view);
         for id in decided.unsubscribe {
-            if let Some(track) = self.subscribed.remove(&id) {
-                let here = self.participants.contains_key(&track.participant.sid);
-                let end = if here {
-                    TrackEnd::Unpublished
-                } else {
-                    TrackEnd::ParticipantLeft
-                };
-                changes.push(Change::Unsubscribe(id, end));
+            let Some(track) = self.subscribed.remove(&id) else {
+                continue;
+            };
+            if hold.applies_to(&track) {
+                self.held.insert(id.clone(), (track, now + GRACE));
+                changes.push(Change::Held(id));
+                continue;
             }
+            let end = self.end_of(|known| known.participant.sid == track.participant.sid);
+            changes.push(Change::Unsubscribe(id, end));
         }
         for id in decided.subscribe {
             let track = self
@@ -158,9 +280,38 @@ impl Publications {
                 .values()
                 .find_map(|known| known.track(&id));
             if let Some(track) = track {
-                self.subscribed.insert(id, track.clone());
-                changes.push(Change::Subscribe(track));
+                self.subscribe(track, changes);
             }
+        }
+    }
+
+    /// Asks for a track; one that was held comes back, or one that it replaces is let go.
+    fn subscribe(&mut self, track: Track, changes: &mut Vec<Change>) {
+        let id = track.id.clone();
+        let replaces = |old: &Track| {
+            old.source == track.source && old.participant.identity == track.participant.identity
+        };
+        self.subscribed.insert(id.clone(), track.clone());
+        if let Some((old, _)) = self.held.remove(&id) {
+            if old.muted != track.muted {
+                changes.push(Change::Muted(id.clone(), track.muted));
+            }
+            changes.push(Change::Again(id));
+            return;
+        }
+        let replaced = self.held.extract_if(.., |_, (old, _)| replaces(old));
+        let replaced: Vec<TrackId> = replaced.map(|(id, _)| id).collect();
+        changes.push(Change::Subscribe(track));
+        let gone = |id| Change::Unsubscribe(id, TrackEnd::Unpublished);
+        changes.extend(replaced.into_iter().map(gone));
+    }
+
+    /// Why a track ended, by whether anybody there is its `publisher`.
+    fn end_of(&self, publisher: impl Fn(&Known) -> bool) -> TrackEnd {
+        if self.participants.values().any(publisher) {
+            TrackEnd::Unpublished
+        } else {
+            TrackEnd::ParticipantLeft
         }
     }
 }
@@ -291,139 +442,4 @@ fn codec_of(info: &proto::TrackInfo, source: Source) -> Result<Codec, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::num::NonZeroUsize;
-
-    use super::*;
-
-    fn publications(globs: &[&str]) -> Publications {
-        let globs: Vec<String> = globs.iter().map(|glob| (*glob).to_owned()).collect();
-        let sources = [Source::Camera, Source::Microphone, Source::ScreenShare];
-        let selection = Selection::new(&globs, &sources, NonZeroUsize::MIN).unwrap();
-        let av1 = BTreeMap::from([(Codec::Av1, "install a decoder".to_owned())]);
-        Publications::new("PA_me".to_owned(), selection, av1)
-    }
-
-    fn video(sid: &str, mime: &str) -> proto::TrackInfo {
-        proto::TrackInfo {
-            sid: sid.to_owned(),
-            r#type: proto::TrackType::Video.into(),
-            source: proto::TrackSource::Camera.into(),
-            mime_type: mime.to_owned(),
-            ..Default::default()
-        }
-    }
-
-    fn person(sid: &str, tracks: Vec<proto::TrackInfo>) -> proto::ParticipantInfo {
-        proto::ParticipantInfo {
-            sid: sid.to_owned(),
-            identity: sid.to_lowercase(),
-            state: State::Active.into(),
-            tracks,
-            ..Default::default()
-        }
-    }
-
-    fn subscribed(changes: &[Change]) -> Vec<&str> {
-        let ids = changes.iter().filter_map(|change| match change {
-            Change::Subscribe(track) => Some(track.id.as_str()),
-            _ => None,
-        });
-        ids.collect()
-    }
-
-    #[test]
-    fn a_track_is_asked_for_once_and_ends_as_it_ended() {
-        let mut room = publications(&["*"]);
-        let ann = person("PA_a", vec![video("TR_1", "video/H264")]);
-        assert_eq!(
-            subscribed(&room.update(std::slice::from_ref(&ann))),
-            ["TR_1"]
-        );
-        assert_eq!(room.update(&[ann]), []);
-
-        let unpublished = room.update(&[person("PA_a", vec![])]);
-        assert_eq!(
-            unpublished,
-            [Change::Unsubscribe(
-                TrackId::new("TR_1"),
-                TrackEnd::Unpublished
-            )]
-        );
-
-        room.update(&[person("PA_a", vec![video("TR_2", "video/VP8")])]);
-        let mut gone = person("PA_a", vec![]);
-        gone.state = State::Disconnected.into();
-        let left = room.update(&[gone]);
-        assert_eq!(
-            left,
-            [Change::Unsubscribe(
-                TrackId::new("TR_2"),
-                TrackEnd::ParticipantLeft
-            )]
-        );
-    }
-
-    #[test]
-    fn our_own_tracks_and_unselected_people_are_left_alone() {
-        let mut room = publications(&["pa_a"]);
-        let me = person("PA_me", vec![video("TR_me", "video/H264")]);
-        let other = person("PA_b", vec![video("TR_b", "video/H264")]);
-        assert_eq!(room.update(&[me, other]), []);
-    }
-
-    #[test]
-    fn mutes_are_told_once() {
-        let mut room = publications(&["*"]);
-        let mut track = video("TR_1", "video/H264");
-        room.update(&[person("PA_a", vec![track.clone()])]);
-        track.muted = true;
-        let muted = person("PA_a", vec![track]);
-        assert_eq!(
-            room.update(std::slice::from_ref(&muted)),
-            [Change::Muted(TrackId::new("TR_1"), true)]
-        );
-        assert_eq!(room.update(&[muted]), []);
-    }
-
-    #[test]
-    fn an_old_version_of_a_participant_is_passed_over() {
-        let mut room = publications(&["*"]);
-        let mut new = person("PA_a", vec![video("TR_1", "video/H264")]);
-        new.version = 7;
-        room.update(&[new]);
-        let mut old = person("PA_a", vec![]);
-        old.version = 6;
-        assert_eq!(room.update(&[old]), []);
-    }
-
-    #[test]
-    fn what_can_not_be_recorded_is_said_once_with_the_reason() {
-        let mut room = publications(&["*"]);
-        let mut secret = video("TR_e", "video/VP8");
-        secret.encryption = proto::encryption::Type::Gcm.into();
-        let av1 = video("TR_y", "video/AV1");
-        let ann = person("PA_a", vec![video("TR_x", "video/h265"), av1, secret]);
-        let reasons: Vec<String> = room
-            .update(std::slice::from_ref(&ann))
-            .into_iter()
-            .map(|change| match change {
-                Change::Unrecordable { reason, .. } => reason,
-                other => panic!("{other:?}"),
-            })
-            .collect();
-        assert_eq!(reasons.len(), 3);
-        assert!(reasons.iter().any(|reason| reason == "install a decoder"));
-        assert!(
-            reasons
-                .iter()
-                .any(|reason| reason.contains("end-to-end encrypted"))
-        );
-        assert!(
-            reasons
-                .iter()
-                .any(|reason| reason.contains("not 'video/h265'"))
-        );
-        assert_eq!(room.update(&[ann]), []);
-    }
-}
+mod tests;

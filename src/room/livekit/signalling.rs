@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use livekit_protocol as proto;
 use livekit_signaling::SignalOptions;
 
-use crate::room::RoomEnd;
+use super::link::Leave;
+use crate::room::{Interruption, RoomEnd};
 
 /// Only what our media stack can do is offered to the server: no packet trailers, no tracks that
 /// we did not ask for, no layer chosen for us.
@@ -25,14 +26,36 @@ pub struct CandidateInit {
     pub candidate: String,
 }
 
-/// What a leave request says of the room.
-pub fn end_of(leave: &proto::LeaveRequest) -> RoomEnd {
+/// What a leave request asks for. Its action is obeyed, but for shutdowns, timeouts and mix-ups:
+/// the server ends these sessions without a way back, yet the room is there, or will be.
+pub fn meaning_of(reason: proto::DisconnectReason, action: proto::leave_request::Action) -> Leave {
     use proto::DisconnectReason as Reason;
-    match (leave.action(), leave.reason()) {
-        (_, Reason::RoomDeleted | Reason::RoomClosed) => RoomEnd::Closed,
-        (_, Reason::DuplicateIdentity) => RoomEnd::DuplicateIdentity,
-        (_, Reason::ParticipantRemoved) => RoomEnd::Removed,
-        _ => RoomEnd::ServerAway,
+    use proto::leave_request::Action;
+    let cause = match reason {
+        Reason::RoomDeleted | Reason::RoomClosed => return Leave::End(RoomEnd::Closed),
+        Reason::ParticipantRemoved => return Leave::End(RoomEnd::Removed),
+        Reason::DuplicateIdentity => {
+            return Leave::Reconnect(Interruption::DuplicateIdentity);
+        }
+        Reason::Migration => Interruption::Migration,
+        Reason::ConnectionTimeout | Reason::MediaFailure => Interruption::Media,
+        Reason::SignalClose => Interruption::Signalling,
+        _ => Interruption::ServerAway,
+    };
+    match (action, reason) {
+        (Action::Resume, _) => Leave::Resume(cause),
+        (Action::Reconnect, _)
+        | (
+            Action::Disconnect,
+            Reason::Migration
+            | Reason::ConnectionTimeout
+            | Reason::MediaFailure
+            | Reason::SignalClose
+            | Reason::ServerShutdown
+            | Reason::StateMismatch
+            | Reason::JoinFailure,
+        ) => Leave::Reconnect(cause),
+        (Action::Disconnect, _) => Leave::End(RoomEnd::Removed),
     }
 }
 
@@ -79,21 +102,46 @@ mod tests {
 
     #[test]
     fn a_deleted_room_is_closed_and_a_restarting_server_is_away() {
-        let leave = |reason: proto::DisconnectReason| proto::LeaveRequest {
-            reason: reason.into(),
-            ..Default::default()
-        };
-        assert_eq!(
-            end_of(&leave(proto::DisconnectReason::RoomDeleted)),
-            RoomEnd::Closed
-        );
-        assert_eq!(
-            end_of(&leave(proto::DisconnectReason::ServerShutdown)),
-            RoomEnd::ServerAway
-        );
-        assert_eq!(
-            end_of(&leave(proto::DisconnectReason::ParticipantRemoved)),
-            RoomEnd::Removed
-        );
+        use proto::DisconnectReason as Reason;
+        use proto::leave_request::Action;
+        for (reason, action, meaning) in [
+            (
+                Reason::RoomDeleted,
+                Action::Disconnect,
+                Leave::End(RoomEnd::Closed),
+            ),
+            (
+                Reason::ParticipantRemoved,
+                Action::Disconnect,
+                Leave::End(RoomEnd::Removed),
+            ),
+            (
+                Reason::UnknownReason,
+                Action::Disconnect,
+                Leave::End(RoomEnd::Removed),
+            ),
+            (
+                Reason::ServerShutdown,
+                Action::Disconnect,
+                Leave::Reconnect(Interruption::ServerAway),
+            ),
+            (
+                Reason::Migration,
+                Action::Resume,
+                Leave::Resume(Interruption::Migration),
+            ),
+            (
+                Reason::StateMismatch,
+                Action::Reconnect,
+                Leave::Reconnect(Interruption::ServerAway),
+            ),
+            (
+                Reason::DuplicateIdentity,
+                Action::Disconnect,
+                Leave::Reconnect(Interruption::DuplicateIdentity),
+            ),
+        ] {
+            assert_eq!(meaning_of(reason, action), meaning, "{reason:?} {action:?}");
+        }
     }
 }

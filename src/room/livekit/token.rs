@@ -42,6 +42,30 @@ impl std::fmt::Debug for Credentials {
 }
 
 impl Credentials {
+    /// The same with an identity of its own for one stay in a room, told apart by `number`. A
+    /// token made elsewhere has its identity in it.
+    #[must_use]
+    pub fn of_a_stay(&self, number: u32) -> Self {
+        match self {
+            Self::Key {
+                key,
+                secret,
+                identity,
+            } => {
+                let suffix = format!("-{number:08x}");
+                let room = MAX_NAME_BYTES - suffix.len();
+                let end = identity.floor_char_boundary(room);
+                let name = identity.get(..end).unwrap_or_default();
+                Self::Key {
+                    key: key.clone(),
+                    secret: secret.clone(),
+                    identity: format!("{name}{suffix}"),
+                }
+            }
+            Self::Token(token) => Self::Token(token.clone()),
+        }
+    }
+
     /// The token to join `room` with.
     ///
     /// # Errors
@@ -162,6 +186,25 @@ mod tests {
                 .to_string()
                 .contains("not a JSON web token")
         );
+    }
+
+    #[test]
+    fn each_stay_has_an_identity_that_the_server_takes() {
+        let identity = |credentials: &Credentials| {
+            let token = credentials.token_for("lobby", SystemTime::now()).unwrap();
+            Claims::from_unverified(&token).unwrap().sub
+        };
+        assert_eq!(identity(&key().of_a_stay(0xbeef)), "reeld-0000beef");
+        let long = Credentials::Key {
+            key: "devkey".to_owned(),
+            secret: SECRET.to_owned(),
+            identity: "é".repeat(128),
+        };
+        let long = identity(&long.of_a_stay(1));
+        assert!(long.len() <= MAX_NAME_BYTES && long.ends_with("é-00000001"));
+
+        let given = Credentials::Token(key().token_for("lobby", SystemTime::now()).unwrap());
+        assert_eq!(identity(&given.of_a_stay(1)), "reeld");
     }
 
     #[test]

@@ -399,6 +399,24 @@ fn a_track_added_again_goes_on_and_never_back() {
 }
 
 #[test]
+fn sound_and_pictures_that_begin_anew_stay_together_before_reports_come() {
+    let silent = |sender: Sender| Sender {
+        report_every: 30.0,
+        ..sender
+    };
+    let senders = (silent(SOUND), silent(PICTURES));
+    let (mut timeline, epoch, mut streams) = sound_and_pictures(senders.0, senders.1);
+    run_both(&mut timeline, epoch, &mut streams, 70.0);
+    for stream in &mut streams {
+        timeline.add_track(&stream.track, "somebody", stream.sender.codec);
+        stream.sender.first_rtp = stream.sender.first_rtp.wrapping_add(1 << 30);
+        stream.report = None;
+    }
+    let after = run_both(&mut timeline, epoch, &mut streams, 80.0);
+    assert!(worst_skew(&after, 72.0) < 20.0 * MS);
+}
+
+#[test]
 fn a_track_that_was_not_added_is_not_placed() {
     let mut timeline = Timeline::new(Instant::now());
     let track = TrackId::new("gone");

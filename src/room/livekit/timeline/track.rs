@@ -15,6 +15,9 @@ const SLEW_DIVISOR: i32 = 20;
 /// One tick of 90 kHz, rounded up: units this far apart have different PTS.
 const TICK: SignedDuration = SignedDuration::nanoseconds(11_112);
 
+/// What a track may keep of its place against arrivals when its stream begins anew.
+const MOST_USUAL: SignedDuration = SignedDuration::milliseconds(500);
+
 /// The clock of one track.
 #[derive(Debug)]
 pub struct TrackClock {
@@ -24,6 +27,8 @@ pub struct TrackClock {
     reports: Reports,
     run: Option<Run>,
     out: Option<Out>,
+    /// How far from the least delay the track lay when its stream last began anew.
+    usual: SignedDuration,
 }
 
 /// From one start of the sender's RTP clock to the next. Corrections are local time minus media
@@ -54,11 +59,17 @@ impl TrackClock {
             reports: Reports::default(),
             run: None,
             out: None,
+            usual: SignedDuration::ZERO,
         }
     }
 
-    /// The stream begins anew, as after a reconnect; what was put out stays.
+    /// The stream begins anew, as after a reconnect; what was put out stays. Until reports come
+    /// again, the track is taken to lie where it lay against its arrivals: sound and picture of
+    /// one publisher take ways of unequal length, and would step apart.
     pub fn reconnect(&mut self, codec: Codec) {
+        if let Some(run) = &self.run {
+            self.usual = (run.correction - run.floor.get()).clamp(-MOST_USUAL, MOST_USUAL);
+        }
         self.rtp = RtpClock::new(codec);
         self.reports = Reports::default();
         self.run = None;
@@ -154,9 +165,10 @@ impl TrackClock {
         (now, media): (SignedDuration, SignedDuration),
     ) -> SignedDuration {
         let floor = run.floor.get();
+        let usual = floor + self.usual;
         let wall = self.reports.line().map(|line| line.wall_at(media));
         let Some((wall, local)) = wall.and_then(|wall| Some((wall, clock.local(wall)?))) else {
-            return floor;
+            return usual;
         };
         let reported = local - media;
         if (reported - floor).abs() <= BELIEF {
@@ -167,7 +179,7 @@ impl TrackClock {
             clock.set(&self.id, self.kind, now, wall, media + floor);
             run.reported = Some(floor);
         }
-        run.reported.unwrap_or(floor)
+        run.reported.unwrap_or(usual)
     }
 
     fn put_out(&mut self, rtp: u32, natural: SignedDuration) -> std::time::Duration {

@@ -44,7 +44,8 @@ impl fmt::Display for Picture {
 const MOST_MACROBLOCKS: u32 = 1 << 12;
 
 /// Reads a parameter set, its NAL header included; none when it is malformed.
-pub(super) fn parse(nal: &[u8]) -> Option<Picture> {
+#[must_use]
+pub fn parse(nal: &[u8]) -> Option<Picture> {
     let mut bits = Bits::new(nal.get(1..)?);
     let profile = u8::try_from(bits.take(8)?).ok()?;
     bits.take(8)?; // constraint flags

@@ -1,0 +1,108 @@
+//! The part of the manifest that says what is missing, and how large the picture was.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::milliseconds;
+use crate::room::Kind;
+
+/// Gaps and picture sizes, the first thousand of each.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Findings {
+    /// When picture or sound was missing for more than half a second, in the order of their
+    /// ends. A stream that is always slower, as that of a still screen, has gaps from three of
+    /// its usual steps on. Missing sound is silence in the file.
+    pub gaps: Vec<GapRecord>,
+    /// Gaps that are not listed because there were too many.
+    pub gaps_omitted: u64,
+    /// The picture's size, and each change of it: the server's choice of a simulcast layer, or
+    /// the publisher's own.
+    pub layers: Vec<LayerRecord>,
+    /// Changes that are not listed because there were too many.
+    pub layers_omitted: u64,
+}
+
+/// A time without picture or sound.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GapRecord {
+    /// What is missing.
+    pub kind: Kind,
+    /// Why: `muted`, `paused` (held back by the server), `unpublished`, `signalling`, `media`,
+    /// `server_away`, `migration`, `duplicate_identity` (the connection was broken),
+    /// `packet_loss`, `dropped`, `recorder_stalled` (this program did not run) or `unknown`.
+    pub cause: String,
+    /// Of `dropped`: why, in the words of `drops`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When it begins: `started` of the recording and the media time since; UTC.
+    #[serde(with = "time::serde::rfc3339")]
+    pub started: OffsetDateTime,
+    /// The same in milliseconds from the start of the recording: when the last unit before it was
+    /// captured.
+    #[serde(rename = "at_ms", with = "milliseconds")]
+    pub at: Duration,
+    /// From there to the first unit behind it, in milliseconds.
+    #[serde(rename = "duration_ms", with = "milliseconds")]
+    pub duration: Duration,
+}
+
+/// From when on the picture had a size.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerRecord {
+    /// Milliseconds from the start of the recording.
+    #[serde(rename = "at_ms", with = "milliseconds")]
+    pub at: Duration,
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::datetime;
+
+    #[test]
+    fn the_format_is_this_and_reads_back() {
+        let gap = GapRecord {
+            kind: Kind::Audio,
+            cause: "muted".to_owned(),
+            reason: None,
+            started: datetime!(2026-11-22 04:17:01.5 UTC),
+            at: Duration::from_millis(1_500),
+            duration: Duration::from_secs(3),
+        };
+        let findings = Findings {
+            gaps: vec![gap],
+            layers: vec![LayerRecord {
+                at: Duration::ZERO,
+                width: 1280,
+                height: 720,
+            }],
+            ..Findings::default()
+        };
+        let json = serde_json::json!({
+            "gaps": [{
+                "kind": "audio",
+                "cause": "muted",
+                "started": "2026-11-22T04:17:01.5Z",
+                "at_ms": 1500,
+                "duration_ms": 3000,
+            }],
+            "gaps_omitted": 0,
+            "layers": [{"at_ms": 0, "width": 1280, "height": 720}],
+            "layers_omitted": 0,
+        });
+        assert_eq!(serde_json::to_value(&findings).unwrap(), json);
+        assert_eq!(serde_json::from_value::<Findings>(json).unwrap(), findings);
+        // A manifest of an older version says nothing of it.
+        assert_eq!(
+            serde_json::from_str::<Findings>("{}").unwrap(),
+            Findings::default()
+        );
+    }
+}

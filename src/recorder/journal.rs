@@ -1,0 +1,257 @@
+//! What a recording's manifest says beside its segments: the gaps, and the sizes of the picture.
+//!
+//! Turns what [`Gaps`] finds into records on the recording's own time, and tells the log of those
+//! that are long.
+
+use std::time::{Duration, Instant};
+
+use time::OffsetDateTime;
+
+use super::gaps::{Gap, Gaps};
+use super::manifest::{GapRecord, LayerRecord};
+use super::{DropReason, Findings};
+use crate::bitstream::PictureSize;
+use crate::room::Kind;
+
+/// Gaps, and sizes, that are listed; more are counted. A gap takes 200 bytes of the manifest.
+const MOST_LISTED: usize = 1_000;
+
+/// Between two manifests that are written for what was found alone.
+const WRITE_EVERY: Duration = Duration::from_secs(10);
+
+/// Keeps the journal of one recording.
+#[derive(Debug)]
+pub(super) struct Journal {
+    room: String,
+    participant: String,
+    /// Where everything that changes about tracks and connection is told.
+    pub(super) gaps: Gaps,
+    /// The source's time at the recording's start, and the wall clock then.
+    start: (Duration, OffsetDateTime),
+    size: Option<PictureSize>,
+    findings: Findings,
+    /// There is something that the writer was not told of.
+    news: bool,
+    told: Option<Instant>,
+}
+
+impl Journal {
+    /// A journal of `participant` in `room`; gaps above `warn_after` are warned of.
+    pub(super) fn new(room: &str, participant: &str, warn_after: Duration) -> Self {
+        Self {
+            room: room.to_owned(),
+            participant: participant.to_owned(),
+            gaps: Gaps::new(warn_after),
+            start: (Duration::ZERO, OffsetDateTime::UNIX_EPOCH),
+            size: None,
+            findings: Findings::default(),
+            news: false,
+            told: None,
+        }
+    }
+
+    /// The recording starts at `zero` on the source's time.
+    pub(super) fn begin(&mut self, zero: Duration, started: OffsetDateTime) {
+        self.start = (zero, started);
+    }
+
+    /// A unit captured at `at` is in the file.
+    pub(super) fn written(&mut self, kind: Kind, at: Duration, contiguous: bool) {
+        let Some(closed) = self.gaps.written(kind, at, contiguous) else {
+            return;
+        };
+        if closed.long && !closed.told {
+            self.warn(&closed.gap);
+        }
+        if closed.long {
+            tracing::info!(
+                room = self.room.as_str(),
+                participant = self.participant.as_str(),
+                kind = kind_word(kind),
+                cause = closed.gap.cause.as_str(),
+                seconds = closed.gap.length.as_secs_f64(),
+                "frames again after a gap"
+            );
+        }
+        self.record(&closed.gap);
+    }
+
+    /// A keyframe of this size, captured at `at`, is in the file.
+    pub(super) fn picture(&mut self, at: Duration, size: PictureSize) {
+        if self.size == Some(size) {
+            return;
+        }
+        self.size = Some(size);
+        let layer = LayerRecord {
+            at: at.saturating_sub(self.start.0),
+            width: size.width,
+            height: size.height,
+        };
+        tracing::info!(
+            room = self.room.as_str(),
+            participant = self.participant.as_str(),
+            width = size.width,
+            height = size.height,
+            "picture size"
+        );
+        let findings = &mut self.findings;
+        list(&mut findings.layers, &mut findings.layers_omitted, layer);
+        self.news = true;
+    }
+
+    /// The size of the newest keyframe in the file.
+    pub(super) const fn size(&self) -> Option<PictureSize> {
+        self.size
+    }
+
+    /// Warns of gaps that have become long. `now` is the source's time.
+    pub(super) fn tick(&mut self, now: Duration) {
+        for gap in self.gaps.tick(now) {
+            self.warn(&gap);
+        }
+    }
+
+    /// What was found, when it is time to tell the writer of news.
+    pub(super) fn news(&mut self, now: Instant) -> Option<Findings> {
+        let due = self
+            .told
+            .is_none_or(|told| now.saturating_duration_since(told) >= WRITE_EVERY);
+        (self.news && due).then(|| {
+            self.news = false;
+            self.told = Some(now);
+            self.findings.clone()
+        })
+    }
+
+    /// Everything that was found, at the end of the recording. `end` is the source's time.
+    pub(super) fn finish(mut self, end: Duration) -> Findings {
+        let gaps = std::mem::replace(&mut self.gaps, Gaps::new(Duration::ZERO));
+        for gap in gaps.finish(end) {
+            self.record(&gap);
+        }
+        self.findings
+    }
+
+    fn warn(&self, gap: &Gap) {
+        let (room, participant) = (self.room.as_str(), self.participant.as_str());
+        let (kind, cause) = (kind_word(gap.kind), gap.cause.as_str());
+        let reason = gap.cause.reason().map(DropReason::as_str);
+        let seconds = gap.length.as_secs_f64();
+        if gap.cause.is_wanted() {
+            tracing::info!(room, participant, kind, cause, seconds, "no frames");
+        } else {
+            tracing::warn!(
+                room,
+                participant,
+                kind,
+                cause,
+                reason,
+                seconds,
+                "long gap between frames"
+            );
+        }
+    }
+
+    fn record(&mut self, gap: &Gap) {
+        let (zero, started) = self.start;
+        let at = gap.start.saturating_sub(zero);
+        let began = time::Duration::try_from(at)
+            .ok()
+            .and_then(|after| started.checked_add(after));
+        let record = GapRecord {
+            kind: gap.kind,
+            cause: gap.cause.as_str().to_owned(),
+            reason: gap.cause.reason().map(|reason| reason.as_str().to_owned()),
+            started: began.unwrap_or(started),
+            at,
+            duration: gap.length,
+        };
+        let findings = &mut self.findings;
+        list(&mut findings.gaps, &mut findings.gaps_omitted, record);
+        self.news = true;
+    }
+}
+
+fn list<T>(list: &mut Vec<T>, omitted: &mut u64, item: T) {
+    if list.len() < MOST_LISTED {
+        list.push(item);
+    } else {
+        *omitted = omitted.saturating_add(1);
+    }
+}
+
+const fn kind_word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Video => "video",
+        Kind::Audio => "audio",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    const fn secs(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn journal() -> Journal {
+        let mut journal = Journal::new("room", "ann", secs(2));
+        journal.begin(secs(100), datetime!(2026-11-22 04:17:00 UTC));
+        journal.gaps.published(Kind::Video, false, secs(90));
+        journal
+    }
+
+    #[test]
+    fn a_gap_is_told_on_the_recordings_time() {
+        let mut journal = journal();
+        journal.written(Kind::Video, secs(100), true);
+        journal
+            .gaps
+            .dropped(Kind::Video, secs(101), DropReason::Disk);
+        journal.written(Kind::Video, secs(103), true);
+        let gap = GapRecord {
+            kind: Kind::Video,
+            cause: "dropped".to_owned(),
+            reason: Some("disk".to_owned()),
+            started: datetime!(2026-11-22 04:17:00 UTC),
+            at: secs(0),
+            duration: secs(3),
+        };
+        let now = Instant::now();
+        assert_eq!(journal.news(now).unwrap().gaps, [gap]);
+        assert_eq!(journal.news(now), None);
+        journal.gaps.unpublished(Kind::Video, secs(103));
+        let findings = journal.finish(secs(110));
+        let last = findings.gaps.last().unwrap();
+        assert_eq!((last.at, last.duration), (secs(3), secs(7)));
+        assert_eq!(last.started, datetime!(2026-11-22 04:17:03 UTC));
+        assert_eq!((last.cause.as_str(), &last.reason), ("unpublished", &None));
+    }
+
+    #[test]
+    fn lists_are_bounded_and_the_manifest_is_not_written_for_each_gap() {
+        let mut journal = journal();
+        let now = Instant::now();
+        let mut written = 0;
+        for step in 0..2_000 {
+            let at = secs(100 + step * 60);
+            journal.written(Kind::Video, at, true);
+            let width = 100 + u32::try_from(step).unwrap();
+            journal.picture(at, PictureSize { width, height: 100 });
+            journal.picture(at, PictureSize { width, height: 100 });
+            written += u64::from(journal.news(now + Duration::from_millis(step)).is_some());
+        }
+        assert_eq!(written, 1);
+        let findings = journal.news(now + WRITE_EVERY + secs(1)).unwrap();
+        assert_eq!((findings.gaps.len(), findings.gaps_omitted), (1_000, 999));
+        assert_eq!(
+            (findings.layers.len(), findings.layers_omitted),
+            (1_000, 1_000)
+        );
+        let second = &findings.layers[1];
+        assert_eq!((second.at, second.width), (secs(60), 101));
+    }
+}

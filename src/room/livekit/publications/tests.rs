@@ -1,0 +1,253 @@
+use std::num::NonZeroUsize;
+
+use super::*;
+
+fn publications(globs: &[&str]) -> Publications {
+    let globs: Vec<String> = globs.iter().map(|glob| (*glob).to_owned()).collect();
+    let sources = [Source::Camera, Source::Microphone, Source::ScreenShare];
+    let selection = Selection::new(&globs, &sources, NonZeroUsize::MIN).unwrap();
+    let av1 = BTreeMap::from([(Codec::Av1, "install a decoder".to_owned())]);
+    Publications::new("PA_me".to_owned(), selection, av1)
+}
+
+fn update(room: &mut Publications, infos: &[proto::ParticipantInfo]) -> Vec<Change> {
+    room.update(infos, Instant::now())
+}
+
+fn video(sid: &str, mime: &str) -> proto::TrackInfo {
+    proto::TrackInfo {
+        sid: sid.to_owned(),
+        r#type: proto::TrackType::Video.into(),
+        source: proto::TrackSource::Camera.into(),
+        mime_type: mime.to_owned(),
+        ..Default::default()
+    }
+}
+
+fn person(sid: &str, tracks: Vec<proto::TrackInfo>) -> proto::ParticipantInfo {
+    proto::ParticipantInfo {
+        sid: sid.to_owned(),
+        identity: sid.to_lowercase(),
+        state: State::Active.into(),
+        tracks,
+        ..Default::default()
+    }
+}
+
+fn subscribed(changes: &[Change]) -> Vec<&str> {
+    let ids = changes.iter().filter_map(|change| match change {
+        Change::Subscribe(track) => Some(track.id.as_str()),
+        _ => None,
+    });
+    ids.collect()
+}
+
+#[test]
+fn a_track_is_asked_for_once_and_ends_as_it_ended() {
+    let mut room = publications(&["*"]);
+    let ann = person("PA_a", vec![video("TR_1", "video/H264")]);
+    assert_eq!(
+        subscribed(&update(&mut room, std::slice::from_ref(&ann))),
+        ["TR_1"]
+    );
+    assert_eq!(update(&mut room, &[ann]), []);
+
+    let unpublished = update(&mut room, &[person("PA_a", vec![])]);
+    assert_eq!(
+        unpublished,
+        [Change::Unsubscribe(
+            TrackId::new("TR_1"),
+            TrackEnd::Unpublished
+        )]
+    );
+
+    update(
+        &mut room,
+        &[person("PA_a", vec![video("TR_2", "video/VP8")])],
+    );
+    let mut gone = person("PA_a", vec![]);
+    gone.state = State::Disconnected.into();
+    let left = update(&mut room, &[gone]);
+    assert_eq!(
+        left,
+        [Change::Unsubscribe(
+            TrackId::new("TR_2"),
+            TrackEnd::ParticipantLeft
+        )]
+    );
+}
+
+#[test]
+fn our_own_tracks_and_unselected_people_are_left_alone() {
+    let mut room = publications(&["pa_a"]);
+    let me = person("PA_me", vec![video("TR_me", "video/H264")]);
+    let other = person("PA_b", vec![video("TR_b", "video/H264")]);
+    assert_eq!(update(&mut room, &[me, other]), []);
+}
+
+#[test]
+fn mutes_are_told_once() {
+    let mut room = publications(&["*"]);
+    let mut track = video("TR_1", "video/H264");
+    update(&mut room, &[person("PA_a", vec![track.clone()])]);
+    track.muted = true;
+    let muted = person("PA_a", vec![track]);
+    assert_eq!(
+        update(&mut room, std::slice::from_ref(&muted)),
+        [Change::Muted(TrackId::new("TR_1"), true)]
+    );
+    assert_eq!(update(&mut room, &[muted]), []);
+}
+
+#[test]
+fn an_old_version_of_a_participant_is_passed_over() {
+    let mut room = publications(&["*"]);
+    let mut new = person("PA_a", vec![video("TR_1", "video/H264")]);
+    new.version = 7;
+    update(&mut room, &[new]);
+    let mut old = person("PA_a", vec![]);
+    old.version = 6;
+    assert_eq!(update(&mut room, &[old]), []);
+}
+
+#[test]
+fn what_can_not_be_recorded_is_said_once_with_the_reason() {
+    let mut room = publications(&["*"]);
+    let mut secret = video("TR_e", "video/VP8");
+    secret.encryption = proto::encryption::Type::Gcm.into();
+    let av1 = video("TR_y", "video/AV1");
+    let ann = person("PA_a", vec![video("TR_x", "video/h265"), av1, secret]);
+    let reasons: Vec<String> = room
+        .update(std::slice::from_ref(&ann), Instant::now())
+        .into_iter()
+        .map(|change| match change {
+            Change::Unrecordable { reason, .. } => reason,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(reasons.len(), 3);
+    assert!(reasons.iter().any(|reason| reason == "install a decoder"));
+    assert!(
+        reasons
+            .iter()
+            .any(|reason| reason.contains("end-to-end encrypted"))
+    );
+    assert!(
+        reasons
+            .iter()
+            .any(|reason| reason.contains("not 'video/h265'"))
+    );
+    assert_eq!(update(&mut room, &[ann]), []);
+}
+
+/// A room with Ann's camera, and what it is now.
+fn with_ann() -> (Publications, Instant) {
+    let mut room = publications(&["*"]);
+    let now = Instant::now();
+    room.update(&[person("PA_a", vec![video("TR_1", "video/H264")])], now);
+    (room, now)
+}
+
+/// Ann again, as another participant.
+fn ann_again(tracks: Vec<proto::TrackInfo>) -> proto::ParticipantInfo {
+    proto::ParticipantInfo {
+        sid: "PA_a2".to_owned(),
+        ..person("PA_a", tracks)
+    }
+}
+
+fn held() -> [Change; 1] {
+    [Change::Held(TrackId::new("TR_1"))]
+}
+
+fn removed(id: &str, end: TrackEnd) -> Change {
+    Change::Unsubscribe(TrackId::new(id), end)
+}
+
+#[test]
+fn a_track_that_outlives_our_absence_goes_on() {
+    let (mut room, now) = with_ann();
+    let mut camera = video("TR_1", "video/H264");
+    camera.muted = true;
+    let here = [person("PA_a", vec![camera])];
+    let changes = room.rejoin("PA_me2".to_owned(), &here, now);
+    let id = TrackId::new("TR_1");
+    assert_eq!(
+        changes,
+        [Change::Muted(id.clone(), true), Change::Again(id)]
+    );
+    assert_eq!(room.deadline(), None);
+}
+
+#[test]
+fn a_publisher_that_returns_after_us_takes_its_place_again() {
+    let (mut room, now) = with_ann();
+    assert_eq!(room.rejoin("PA_me2".to_owned(), &[], now), held());
+    let later = now + Duration::from_secs(3);
+    assert_eq!(room.update(&[ann_again(vec![])], later), []);
+    let changes = room.update(&[ann_again(vec![video("TR_9", "video/VP8")])], later);
+    assert_eq!(subscribed(&changes[..1]), ["TR_9"]);
+    assert_eq!(changes[1..], [removed("TR_1", TrackEnd::Unpublished)]);
+    assert_eq!(room.deadline(), None);
+}
+
+#[test]
+fn who_is_still_missing_after_the_grace_has_left() {
+    let (mut room, now) = with_ann();
+    room.rejoin("PA_me2".to_owned(), &[], now);
+    assert_eq!(room.expire(now + GRACE - Duration::from_millis(1)), []);
+    assert_eq!(room.deadline(), Some(now + GRACE));
+    let left = removed("TR_1", TrackEnd::ParticipantLeft);
+    assert_eq!(room.expire(now + GRACE), [left]);
+
+    // Back, but without a camera.
+    let (mut room, now) = with_ann();
+    room.rejoin("PA_me2".to_owned(), &[ann_again(vec![])], now);
+    let without = removed("TR_1", TrackEnd::Unpublished);
+    assert_eq!(room.expire(now + GRACE), [without]);
+}
+
+#[test]
+fn a_track_that_is_named_late_was_never_gone() {
+    let (mut room, now) = with_ann();
+    room.rejoin("PA_me2".to_owned(), &[], now);
+    let ann = person("PA_a", vec![video("TR_1", "video/H264")]);
+    let again = [Change::Again(TrackId::new("TR_1"))];
+    assert_eq!(room.update(&[ann], now), again);
+    assert_eq!(room.expire(now + GRACE), []);
+}
+
+#[test]
+fn a_publisher_that_replaces_its_own_ghost_goes_on() {
+    let (mut room, now) = with_ann();
+    let mut ghost = person("PA_a", vec![]);
+    ghost.state = State::Disconnected.into();
+    ghost.disconnect_reason = proto::DisconnectReason::DuplicateIdentity.into();
+    assert_eq!(room.update(&[ghost], now), held());
+    let changes = room.update(&[ann_again(vec![video("TR_2", "video/H264")])], now);
+    assert_eq!(subscribed(&changes[..1]), ["TR_2"]);
+    assert_eq!(changes[1..], [removed("TR_1", TrackEnd::Unpublished)]);
+}
+
+#[test]
+fn who_left_while_signalling_was_away_is_missed() {
+    let (mut room, now) = with_ann();
+    room.resumed(now);
+    // Another update first, then the list, without Ann.
+    assert_eq!(room.update(&[person("PA_b", vec![])], now), []);
+    let left = removed("TR_1", TrackEnd::ParticipantLeft);
+    assert_eq!(room.expire(now + NAMED_WITHIN), [left]);
+
+    // Named: still there.
+    let (mut room, now) = with_ann();
+    room.resumed(now);
+    let ann = person("PA_a", vec![video("TR_1", "video/H264")]);
+    room.update(&[ann], now);
+    assert_eq!(room.expire(now + NAMED_WITHIN), []);
+
+    // A server that names nobody says nothing.
+    let (mut room, now) = with_ann();
+    room.resumed(now);
+    assert_eq!(room.expire(now + NAMED_WITHIN), []);
+    assert_eq!(room.deadline(), None);
+}
