@@ -39,7 +39,7 @@ impl Distance {
     /// Starts `reeld record` behind the relay, configured by `variables`.
     pub fn record(&self, variables: &[(&str, &str)]) -> Far {
         let output = self.scene.output();
-        let reeld = Reeld::record_at(&self.relay.url(), ROOM, &output, &[], variables);
+        let reeld = Reeld::record_configured(&self.relay.url(), ROOM, &output, &[], variables);
         // It opens its sockets after it has joined: milliseconds from now.
         self.relay.afflict(reeld.pid());
         Far {
@@ -78,7 +78,7 @@ impl Distance {
 pub struct Gap {
     pub kind: String,
     pub cause: String,
-    pub length_ms: u64,
+    pub duration_ms: u64,
 }
 
 /// The recorder behind the relay, and how much memory it had.
@@ -202,7 +202,7 @@ impl Ended {
         );
         for kind in ["video", "audio"] {
             let gaps = self.distance.gaps(&self.summary, VISITOR, kind);
-            let length_s = |gap: &Gap| Duration::from_millis(gap.length_ms).as_secs_f64();
+            let length_s = |gap: &Gap| Duration::from_millis(gap.duration_ms).as_secs_f64();
             let [gap] = gaps.as_slice() else {
                 panic!("one gap of {kind}: {gaps:?}");
             };

@@ -25,8 +25,8 @@ fn visit_with_loss(seed: u64, loss: f64) -> Ended {
     );
     // 12 s of pictures and sound are some 1500 datagrams.
     #[expect(clippy::cast_precision_loss, reason = "thousands")]
-    let lost = ended.counts.lost as f64;
-    assert!(lost > 1000.0 * loss, "{:?}", ended.counts);
+    let dropped = ended.counts.lost as f64;
+    assert!(dropped > 1000.0 * loss, "{:?}", ended.counts);
     ended
 }
 

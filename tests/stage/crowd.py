@@ -1,6 +1,6 @@
 """Many who join a LiveKit room, publish a little and leave: what a busy room does to a recorder.
 
-Each publishes near-silence and each fourth one a small moving picture; nobody judges what they
+Each publishes near-silence and the first one a small moving picture; nobody judges what they
 show.
 The tokens come in LIVEKIT_TOKENS, separated by spaces. Each that has published prints a line
 `published`; SIGTERM sends all of them away in good order.
@@ -37,18 +37,20 @@ async def wave(source):
         await asyncio.sleep(1 / FPS)
 
 
-async def visit(url, number, token, leave):
+async def enter(url, number, token):
+    """Joins and publishes; gives the room and what sends into it."""
     room = rtc.Room()
     # They don't watch each other.
     await room.connect(url, token, rtc.RoomOptions(auto_subscribe=False))
-    sound = rtc.AudioSource(SAMPLE_RATE, 1, queue_size_ms=200)
-    picture = rtc.VideoSource(WIDTH, HEIGHT)
     publish = room.local_participant.publish_track
+    sound = rtc.AudioSource(SAMPLE_RATE, 1, queue_size_ms=200)
     await publish(
         rtc.LocalAudioTrack.create_audio_track("sound", sound),
         rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE, dtx=False),
     )
-    if number % 4 == 0:
+    senders = [asyncio.create_task(hum(sound))]
+    if number == 0:
+        picture = rtc.VideoSource(WIDTH, HEIGHT)
         await publish(
             rtc.LocalVideoTrack.create_video_track("picture", picture),
             rtc.TrackPublishOptions(
@@ -57,9 +59,12 @@ async def visit(url, number, token, leave):
                 simulcast=False,
             ),
         )
-    senders = [asyncio.create_task(hum(sound))]
-    if number % 4 == 0:
         senders.append(asyncio.create_task(wave(picture)))
+    return room, senders
+
+
+async def visit(url, number, token, leave):
+    room, senders = await enter(url, number, token)
     print("published", flush=True)
     leaving = asyncio.create_task(leave.wait())
     await asyncio.wait([*senders, leaving], return_when=asyncio.FIRST_COMPLETED)
@@ -76,10 +81,11 @@ async def main():
     options = parser.parse_args()
     leave = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, leave.set)
-    tokens = os.environ["LIVEKIT_TOKENS"].split()
-    await asyncio.gather(
-        *(visit(options.url, number, token, leave) for number, token in enumerate(tokens))
-    )
+    visits = [
+        visit(options.url, number, token, leave)
+        for number, token in enumerate(os.environ["LIVEKIT_TOKENS"].split())
+    ]
+    await asyncio.gather(*visits)
 
 
 asyncio.run(main())
