@@ -230,3 +230,30 @@ fn a_file_made_by_ffmpeg_is_decoded_with_its_stamps() {
         .collect();
     assert_eq!(codecs, ["h264", "mp2"]);
 }
+
+#[test]
+fn a_picture_that_changes_its_size_is_decoded_through() {
+    let dir = tempfile::tempdir().unwrap();
+    let joined = dir.path().join("joined.ts");
+    let mut bytes = Vec::new();
+    for size in ["320x180", "160x90", "640x360"] {
+        let part = dir.path().join(size).with_extension("ts");
+        let picture = format!("color=c=0x101010:s={size}:r=30:d=1");
+        let status = Command::new("ffmpeg")
+            .args(["-nostdin", "-v", "error", "-f", "lavfi", "-i", &picture])
+            .args(["-c:v", "libx264", "-f", "mpegts", "-y"])
+            .arg(&part)
+            .status()
+            .expect("ffmpeg runs; scripts/test installs it");
+        assert!(status.success());
+        bytes.extend(std::fs::read(part).unwrap());
+    }
+    std::fs::write(&joined, bytes).unwrap();
+
+    let widths: Vec<u32> = decode::pictures(&joined)
+        .pictures
+        .iter()
+        .map(|picture| picture.width)
+        .collect();
+    assert_eq!(widths, [[320; 30], [160; 30], [640; 30]].concat());
+}

@@ -66,7 +66,7 @@ fn a_session_that_can_not_be_resumed_costs_a_moment() {
     publisher.await_second(4);
     // Longer than resuming is tried: everything is connected anew, and until then media flows.
     relay.cut_signalling(Duration::from_secs(17));
-    await_logged(&reeld, "joined anew", Duration::from_secs(60));
+    await_logged(&reeld, "joined anew", Duration::from_mins(1));
     await_logged(&reeld, "connection resumed", Duration::from_secs(10));
     publisher.await_more(8);
     let (_, film) = judge(&scene, reeld, publisher);
@@ -83,7 +83,7 @@ fn a_server_that_is_killed_and_restarted_interrupts_the_recording() {
     await_logged(&reeld, "connection interrupted", Duration::from_secs(10));
     std::thread::sleep(Duration::from_secs(3));
     scene.server.start_again();
-    await_logged(&reeld, "joined anew", Duration::from_secs(60));
+    await_logged(&reeld, "joined anew", Duration::from_mins(1));
     publisher.await_more(15);
     let (_, film) = judge(&scene, reeld, publisher);
     film.assert_present(0.5, 0);

@@ -12,9 +12,11 @@ use super::analysis::{self, BeepFinder, Picture, SAMPLE_RATE};
 
 /// The part of each picture, scaled to 1280x720, that is looked at: from the counter's rows
 /// down to rows that only the flash changes. Behind showinfo the stamps are of no use any more;
-/// a second for each keeps them apart in whatever time base ffmpeg chooses for its output.
+/// drawn out they stay apart in whatever time base ffmpeg chooses for its output. Counted anew
+/// they would go back where the size changes: ffmpeg makes new filters there, and told not to
+/// (`-reinit_filter 0`) version 5.1 crashes.
 const PART: &str =
-    "showinfo,scale=1280:720,format=yuv420p,extractplanes=y,crop=640:500:0:28,setpts=N/TB";
+    "showinfo,scale=1280:720,format=yuv420p,extractplanes=y,crop=640:500:0:28,setpts=1000*PTS";
 const PART_WIDTH: usize = 640;
 const PART_ROWS: usize = 500;
 /// Rows averaged at the top (counter) and at the bottom (flash) of the part.
@@ -174,16 +176,7 @@ impl Ffmpeg {
     fn start(file: &Path, filter: &[&str], format: &[&str]) -> Self {
         let mut child = Command::new("ffmpeg")
             .args(["-nostdin", "-hide_banner", "-nostats"])
-            // A layer of another size goes through the same filters: anew they would count
-            // time anew.
-            .args([
-                "-loglevel",
-                "level+info",
-                "-copyts",
-                "-reinit_filter",
-                "0",
-                "-i",
-            ])
+            .args(["-loglevel", "level+info", "-copyts", "-i"])
             .arg(file)
             .args(filter)
             .args(format)

@@ -9,13 +9,14 @@ late each was really handed over is printed, so that a test can take it off.
 
 The token comes in LIVEKIT_TOKEN. Events go to stdout as JSON lines: `published`, `started`
 (wall = Unix time of t0), `second` (lateness in ms, frames so far), `encoded` (frames so far, and
-how many of them the encoder did not leave out), `muted`, `unmuted`, `done`.
+how many of them the encoder did not leave out), `muted`, `unmuted`, `switched`, `done`.
 SIGTERM leaves the room in good order.
 """
 
 import argparse
 import asyncio
 import json
+import math
 import os
 import signal
 import time
@@ -51,10 +52,21 @@ def arguments():
     parser.add_argument("--no-audio", action="store_true")
     parser.add_argument("--mute-audio", metavar="FROM:TO", help="in seconds since t0")
     parser.add_argument("--mute-video", metavar="FROM:TO", help="in seconds since t0")
+    parser.add_argument(
+        "--t0", type=float, metavar="UNIX", help="go on with the test card of one who began then"
+    )
+    parser.add_argument(
+        "--switch",
+        metavar="AT:CODEC",
+        help="unpublish the picture at that second of t0 and publish it with another codec",
+    )
     options = parser.parse_args()
     options.width, options.height = (int(side) for side in options.size.split("x"))
     if options.no_video and options.no_audio:
         parser.error("nothing to publish: --no-video and --no-audio together")
+    if options.switch:
+        at, codec = options.switch.split(":")
+        options.switch = float(at), codec
     return options
 
 
@@ -147,8 +159,13 @@ async def pause_until(deadline):
     await asyncio.sleep(max(0.0, deadline - time.monotonic()))
 
 
+def behind(t0, rate):
+    """The first of `rate` a second since t0 that is still to come."""
+    return max(0, math.ceil((time.monotonic() - t0) * rate))
+
+
 async def send_video(source, card, t0, options, lateness):
-    for n in range(int(options.secs * options.fps)):
+    for n in range(behind(t0, options.fps), int(options.secs * options.fps)):
         frame = card.draw(n)
         await pause_until(t0 + n / options.fps)
         at = time.monotonic()
@@ -162,7 +179,7 @@ async def send_video(source, card, t0, options, lateness):
 
 async def send_audio(source, t0, options, lateness):
     beep, silence = sound()
-    for k in range(int(options.secs * 100)):
+    for k in range(behind(t0, 100), int(options.secs * 100)):
         await pause_until(t0 + k / 100)
         at = time.monotonic()
         # With no queue in the source this goes to the encoder at once.
@@ -190,25 +207,38 @@ async def mute(track, t0, span):
     say("unmuted", wall=time.time())
 
 
+async def publish_picture(room, source, codec, options):
+    track = rtc.LocalVideoTrack.create_video_track("picture", source)
+    await room.local_participant.publish_track(
+        track,
+        rtc.TrackPublishOptions(
+            source=rtc.TrackSource.SOURCE_SCREENSHARE
+            if options.screen
+            else rtc.TrackSource.SOURCE_CAMERA,
+            video_codec=CODECS[codec],
+            simulcast=options.simulcast,
+            video_encoding=rtc.VideoEncoding(
+                max_bitrate=options.bitrate, max_framerate=options.fps
+            ),
+        ),
+    )
+    return track
+
+
+async def switch(room, source, track, t0, options):
+    at, codec = options.switch
+    await pause_until(t0 + at)
+    await room.local_participant.unpublish_track(track.sid)
+    await publish_picture(room, source, codec, options)
+    say("switched", wall=time.time())
+
+
 async def publish(room, options):
     """Publishes what is asked for; gives sources and tracks, None where there is none."""
     video = audio = camera = microphone = None
     if not options.no_video:
         video = rtc.VideoSource(options.width, options.height)
-        camera = rtc.LocalVideoTrack.create_video_track("picture", video)
-        await room.local_participant.publish_track(
-            camera,
-            rtc.TrackPublishOptions(
-                source=rtc.TrackSource.SOURCE_SCREENSHARE
-                if options.screen
-                else rtc.TrackSource.SOURCE_CAMERA,
-                video_codec=CODECS[options.codec],
-                simulcast=options.simulcast,
-                video_encoding=rtc.VideoEncoding(
-                    max_bitrate=options.bitrate, max_framerate=options.fps
-                ),
-            ),
-        )
+        camera = await publish_picture(room, video, options.codec, options)
     if not options.no_audio:
         # Anything but no queue delays the sound by what happens to stand in it.
         audio = rtc.AudioSource(SAMPLE_RATE, 1, queue_size_ms=0)
@@ -236,18 +266,24 @@ async def main():
 
     room = rtc.Room()
     room.on("disconnected", lambda *_: stop.set())
-    await room.connect(options.url, os.environ["LIVEKIT_TOKEN"])
+    # It watches nobody.
+    watch_none = rtc.RoomOptions(auto_subscribe=False)
+    await room.connect(options.url, os.environ["LIVEKIT_TOKEN"], watch_none)
     video, audio, camera, microphone = await publish(room, options)
     say("published")
 
     lateness = Lateness((video is not None) + (audio is not None))
     t0 = time.monotonic() + 0.05
+    if options.t0:
+        t0 = time.monotonic() + options.t0 - time.time()
     say("started", wall=time.time() + t0 - time.monotonic(), fps=options.fps)
     senders = []
     if video is not None:
         senders.append(send_video(video, card, t0, options, lateness))
         if options.mute_video:
             senders.append(mute(camera, t0, options.mute_video))
+        if options.switch:
+            senders.append(switch(room, video, camera, t0, options))
     if audio is not None:
         senders.append(send_audio(audio, t0, options, lateness))
         if options.mute_audio:

@@ -34,6 +34,9 @@ enum Event {
     },
     Muted,
     Unmuted,
+    Switched {
+        wall: f64,
+    },
     Done {
         frames: u32,
         ran_s: f64,
@@ -55,6 +58,8 @@ pub struct Report {
     pub frames: Option<u32>,
     /// How long it published, in seconds, when it ended in good order.
     pub ran_s: Option<f64>,
+    /// Unix time in seconds at which it had published the picture with another codec.
+    pub switched: Option<f64>,
 }
 
 impl Report {
@@ -74,6 +79,15 @@ impl Report {
     /// By second of t0: how much later than the beep the flash was published, in ms.
     pub fn own_offset_ms(&self) -> BTreeMap<u32, f64> {
         analysis::own_offset_ms(&self.late_ms)
+    }
+
+    /// What both did who published one test card, the other one after this one.
+    pub fn and_then(mut self, other: Self) -> Self {
+        self.late_ms.extend(other.late_ms);
+        Self {
+            late_ms: self.late_ms,
+            ..other
+        }
     }
 }
 
@@ -208,6 +222,7 @@ impl Publisher {
                 let first = self.report.encoded.map_or(now, |(first, _)| first);
                 self.report.encoded = Some((first, now));
             }
+            Event::Switched { wall } => self.report.switched = Some(wall),
             Event::Done { frames, ran_s } => {
                 self.report.frames = Some(frames);
                 self.report.ran_s = Some(ran_s);

@@ -96,6 +96,17 @@ impl Reeld {
 
     /// The same with the server at `url`.
     pub fn record_at(url: &str, room: &str, output: &Path, options: &[&str]) -> Self {
+        Self::record_configured(url, room, output, options, &[])
+    }
+
+    /// The same, configured by `variables` of its environment.
+    pub fn record_configured(
+        url: &str,
+        room: &str,
+        output: &Path,
+        options: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let process = Process::spawn(
             "reeld",
             command()
@@ -103,6 +114,7 @@ impl Reeld {
                 .arg("--output")
                 .arg(output)
                 .args(options)
+                .envs(variables.iter().copied())
                 .env("LIVEKIT_API_KEY", API_KEY)
                 .env("LIVEKIT_API_SECRET", API_SECRET),
         );

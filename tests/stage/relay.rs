@@ -160,8 +160,9 @@ impl Drop for Relay {
     fn drop(&mut self) {
         drop(self.stop.take());
         let ended = self.thread.take().map(JoinHandle::join);
-        if matches!(ended, Some(Err(_))) && !std::thread::panicking() {
-            panic!("the relay ended early: its own message stands above");
-        }
+        assert!(
+            !matches!(ended, Some(Err(_))) || std::thread::panicking(),
+            "the relay ended early: its own message stands above"
+        );
     }
 }

@@ -2,6 +2,7 @@
 //! recording made there.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -36,8 +37,17 @@ pub struct Scene {
 
 impl Scene {
     pub fn set() -> Self {
+        Self::around(Server::start())
+    }
+
+    /// One whose server is reached through a relay only.
+    pub fn behind_relay() -> Self {
+        Self::around(Server::start_behind_relay())
+    }
+
+    fn around(server: Server) -> Self {
         Self {
-            server: Server::start(),
+            server,
             dir: TempDir::new().unwrap(),
         }
     }
@@ -56,13 +66,27 @@ impl Scene {
     }
 
     /// The one recording of `participant`.
+    ///
+    /// A second segment only where the sound came so late that the first had begun without.
     pub fn take(&self, summary: &Summary, participant: &str) -> Take {
+        self.take_in_segments(summary, participant, 1..=2)
+    }
+
+    /// The one recording of `participant`, which has so many segments.
+    pub fn take_in_segments(
+        &self,
+        summary: &Summary,
+        participant: &str,
+        segments: RangeInclusive<usize>,
+    ) -> Take {
         let mut of_participant = summary.recordings.iter();
         let recording = of_participant
             .find(|recording| recording.participant == participant)
             .unwrap_or_else(|| panic!("no recording of {participant}: {summary:?}"));
         assert!(of_participant.all(|other| other.participant != participant));
-        Take::open(&self.output(), recording)
+        let take = Take::open(&self.output(), recording);
+        assert!(segments.contains(&take.files.len()), "{:?}", take.files);
+        take
     }
 }
 
@@ -80,8 +104,6 @@ impl Take {
         let dir = recording.place(root);
         assert!(dir.starts_with(root), "{} is under the root", dir.display());
         let files = reeld::transport_streams(&dir);
-        // A second one only where the sound came so late that the first had begun without.
-        assert!((1..=2).contains(&files.len()), "{files:?}");
         for (index, file) in files.iter().enumerate() {
             assert!(
                 file.ends_with(format!("{index:05}.ts")),

@@ -3,7 +3,7 @@
 //! Nothing here waits: [`Peer::receive`] and [`Peer::tick`] feed str0m and hand out what it
 //! says; the session owns the waiting.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use str0m::change::SdpOffer;
@@ -51,6 +51,8 @@ pub struct Peer {
     rtc: Rtc,
     sockets: Sockets,
     tracks: HashMap<Mid, TrackId>,
+    /// The synchronisation sources that each media line had last.
+    sources: HashMap<Mid, BTreeSet<u32>>,
     early: Vec<Candidate>,
     offered: bool,
     deadline: Instant,
@@ -100,6 +102,7 @@ impl Peer {
             rtc,
             sockets,
             tracks: HashMap::new(),
+            sources: HashMap::new(),
             early: Vec::new(),
             offered: false,
             deadline: now,
@@ -122,6 +125,7 @@ impl Peer {
             what: "offer",
             reason: error.to_string(),
         })?;
+        self.forget_used_lines(sdp);
         let answer =
             self.rtc
                 .sdp_api()
@@ -139,6 +143,21 @@ impl Peer {
             self.rtc.add_remote_candidate(candidate);
         }
         Ok(answer.to_sdp_string())
+    }
+
+    /// Forgets what came on media lines that the offer gives to another stream: the server uses
+    /// the line of a track that has ended for the next one of its kind. The reorder buffer of
+    /// str0m 0.25 belongs to the line, and to it packets whose numbers are below those of the
+    /// stream before, as half of all are, would come too late for ever.
+    fn forget_used_lines(&mut self, sdp: &str) {
+        for (mid, sources) in sdp::sources_by_media_line(sdp) {
+            let mid = Mid::from(mid.as_str());
+            let before = self.sources.get(&mid);
+            if before.is_some_and(|before| *before != sources) {
+                self.rtc.direct_api().remove_media(mid);
+            }
+            self.sources.insert(mid, sources);
+        }
     }
 
     /// Takes a candidate of the server, as it stands in a trickle message.

@@ -135,8 +135,31 @@ impl Publications {
             info.state() == State::Disconnected
                 && info.disconnect_reason() == proto::DisconnectReason::DuplicateIdentity
         });
-        let hold = Hold::These(replaced.map(|info| info.sid.clone()).collect());
-        self.take(infos, &hold, now)
+        let mut replaced: BTreeSet<String> = replaced.map(|info| info.sid.clone()).collect();
+        for sid in self.put_out(infos) {
+            self.participants.remove(&sid);
+            replaced.insert(sid);
+        }
+        self.take(infos, &Hold::These(replaced), now)
+    }
+
+    /// Those whose identity has come in anew. To a client of our protocol version the server
+    /// does not say that they are gone (`SendParticipantUpdates` in livekit-server's
+    /// `pkg/rtc/room.go`: updates that follow from a newer session are left out).
+    fn put_out(&self, infos: &[proto::ParticipantInfo]) -> Vec<String> {
+        let is_out = |known: &Known| {
+            infos.iter().any(|info| {
+                info.state() != State::Disconnected
+                    && info.identity == known.participant.identity
+                    && info.sid != known.participant.sid
+                    && joined_ms(info) >= known.joined_ms
+            })
+        };
+        self.participants
+            .iter()
+            .filter(|(_, known)| is_out(known))
+            .map(|(sid, _)| sid.clone())
+            .collect()
     }
 
     /// We joined anew, as the participant `own_sid`: takes everybody who is there.
@@ -318,18 +341,13 @@ impl Publications {
 
 impl Known {
     fn read(info: &proto::ParticipantInfo, unrecordable: &BTreeMap<Codec, String>) -> Self {
-        let joined_ms = if info.joined_at_ms == 0 {
-            info.joined_at * 1000
-        } else {
-            info.joined_at_ms
-        };
         Self {
             participant: Arc::new(Participant {
                 sid: info.sid.clone(),
                 identity: info.identity.clone(),
                 name: info.name.clone(),
             }),
-            joined_ms,
+            joined_ms: joined_ms(info),
             version: info.version,
             tracks: info
                 .tracks
@@ -371,6 +389,15 @@ impl Known {
             stereo: published.stereo,
             muted: published.muted,
         })
+    }
+}
+
+/// Older servers give whole seconds only.
+const fn joined_ms(info: &proto::ParticipantInfo) -> i64 {
+    if info.joined_at_ms == 0 {
+        info.joined_at * 1000
+    } else {
+        info.joined_at_ms
     }
 }
 

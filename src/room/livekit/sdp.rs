@@ -3,7 +3,7 @@
 //! The server names them in the message (`mid_to_track_id`); older ones only in the offer's own
 //! `a=msid:<stream> <track>` lines, where the track is the track SID.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::room::TrackId;
 
@@ -15,13 +15,8 @@ pub fn tracks_by_media_line(
     named: &HashMap<String, String>,
 ) -> HashMap<String, TrackId> {
     let mut tracks = HashMap::new();
-    for section in sdp.split("\nm=").skip(1) {
-        let attribute = |name: &str| {
-            section
-                .lines()
-                .find_map(|line| line.trim_end().strip_prefix(name))
-        };
-        let (Some(mid), Some(pair)) = (attribute("a=mid:"), attribute("a=msid:")) else {
+    for section in media_lines(sdp) {
+        let (Some(mid), Some(pair)) = (value(section, "a=mid:"), value(section, "a=msid:")) else {
             continue;
         };
         if let Some(track) = pair.split_whitespace().nth(1) {
@@ -32,6 +27,35 @@ pub fn tracks_by_media_line(
         tracks.insert(mid.clone(), TrackId::new(track));
     }
     tracks
+}
+
+/// The synchronisation sources that an offer names for its media lines, by `mid` (RFC 5576:
+/// `a=ssrc:<number> <attribute>`). A line that names none is left out.
+#[must_use]
+pub fn sources_by_media_line(sdp: &str) -> HashMap<String, BTreeSet<u32>> {
+    let named = |section| {
+        let mid = value(section, "a=mid:")?;
+        let sources: BTreeSet<u32> = values(section, "a=ssrc:")
+            .filter_map(|source| source.split_whitespace().next()?.parse().ok())
+            .collect();
+        (!sources.is_empty()).then(|| (mid.to_owned(), sources))
+    };
+    media_lines(sdp).filter_map(named).collect()
+}
+
+/// The media lines, each with the attributes that follow it.
+fn media_lines(sdp: &str) -> impl Iterator<Item = &str> {
+    sdp.split("\nm=").skip(1)
+}
+
+fn value<'a>(section: &'a str, name: &'a str) -> Option<&'a str> {
+    values(section, name).next()
+}
+
+fn values<'a>(section: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
+    section
+        .lines()
+        .filter_map(move |line| line.trim_end().strip_prefix(name))
 }
 
 #[cfg(test)]
@@ -57,7 +81,18 @@ mod tests {
     }
 
     #[test]
+    fn sources_are_those_of_their_own_line() {
+        let offer = "v=0\r\na=ssrc:1 x\r\nm=video 9\r\na=mid:1\r\na=ssrc-group:FID 22 23\r\n\
+                     a=ssrc:22 cname:a\r\na=ssrc:22 msid:a b\r\na=ssrc:23 cname:a\r\n\
+                     m=audio 9\r\na=mid:2\r\na=inactive\r\na=ssrc:x cname:a\r\n";
+        let sources = sources_by_media_line(offer);
+        assert_eq!(sources.len(), 1);
+        assert_eq!(sources["1"], BTreeSet::from([22, 23]));
+    }
+
+    #[test]
     fn rubbish_names_nothing() {
+        assert!(sources_by_media_line("\nm=\na=mid:\na=ssrc:\n").is_empty());
         assert!(tracks_by_media_line("\nm=\na=mid:\na=msid:x\n", &HashMap::new()).is_empty());
         assert!(tracks_by_media_line("", &HashMap::new()).is_empty());
     }

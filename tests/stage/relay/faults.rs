@@ -80,8 +80,9 @@ impl Line {
             return Fate::Dropped(Cause::Rate);
         };
         let earliest = faults.delay.saturating_sub(faults.jitter);
+        let spread = (faults.delay + faults.jitter).saturating_sub(earliest);
         let held_back = reorder < faults.reorder;
-        let mut at = sent + earliest + (faults.delay + faults.jitter - earliest).mul_f64(jitter);
+        let mut at = sent + earliest + spread.mul_f64(jitter);
         if held_back {
             at += HELD_BACK;
         }

@@ -58,7 +58,7 @@ fn reset(stream: &TcpStream) {
 /// Returns at the first cut after `cuts`; never when the relay is gone.
 async fn cut_after(cuts: u32, mut way: watch::Receiver<Way>) {
     if way.wait_for(|way| way.cuts > cuts).await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -230,6 +230,20 @@ fn a_publisher_that_replaces_its_own_ghost_goes_on() {
 }
 
 #[test]
+fn a_ghost_that_nobody_names_any_more_is_replaced_as_well() {
+    let (mut room, now) = with_ann();
+    assert_eq!(room.update(&[ann_again(vec![])], now), held());
+    let changes = room.update(&[ann_again(vec![video("TR_2", "video/H264")])], now);
+    assert_eq!(subscribed(&changes[..1]), ["TR_2"]);
+    assert_eq!(changes[1..], [removed("TR_1", TrackEnd::Unpublished)]);
+
+    // What is told late of the ghost brings it not back.
+    let mut late = person("PA_a", vec![]);
+    late.state = State::Disconnected.into();
+    assert_eq!(room.update(&[late], now), []);
+}
+
+#[test]
 fn who_left_while_signalling_was_away_is_missed() {
     let (mut room, now) = with_ann();
     room.resumed(now);

@@ -1,0 +1,70 @@
+//! Many participants at once: `crowd.py` as a child.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use super::process::Process;
+use super::room;
+use super::scene::ROOM;
+use super::server::Server;
+
+/// Two cores bring twenty participants into a room.
+const COMING: Duration = Duration::from_secs(30);
+/// Each event of one participant wakes all of its process: more of them starve each other.
+const IN_ONE_PROCESS: usize = 5;
+
+/// Some who join the room and publish until they are sent away.
+pub struct Crowd {
+    processes: Vec<Process>,
+}
+
+impl Crowd {
+    /// Starts `count` participants, named by `name` and a number, and returns when all of them
+    /// publish. One in five has a picture.
+    pub fn gather(server: &Server, name: &str, count: usize) -> Self {
+        let tokens: Vec<String> = (0..count)
+            .map(|number| {
+                let identity = format!("{name}-{number}");
+                room::token(&identity, room::member(ROOM), Duration::from_hours(1))
+            })
+            .collect();
+        let processes: Vec<Process> = tokens
+            .chunks(IN_ONE_PROCESS)
+            .map(|tokens| launch(server, tokens))
+            .collect();
+        let deadline = Instant::now() + COMING;
+        for (process, tokens) in processes.iter().zip(tokens.chunks(IN_ONE_PROCESS)) {
+            let mut published = 0;
+            while published < tokens.len() {
+                let line = process.line(deadline);
+                let line = line.unwrap_or_else(|| panic!("the crowd ended: {}", process.stderr()));
+                // libwebrtc prints lines of its own.
+                published += usize::from(line == "published");
+            }
+        }
+        Self { processes }
+    }
+
+    /// Sends all of them away, in good order.
+    pub fn disperse(mut self) {
+        for process in &self.processes {
+            process.signal("TERM");
+        }
+        for process in &mut self.processes {
+            let (_, status) = process.wait(Duration::from_secs(20));
+            assert!(status.success(), "crowd: {status}: {}", process.stderr());
+        }
+    }
+}
+
+fn launch(server: &Server, tokens: &[String]) -> Process {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stage/crowd.py");
+    Process::spawn(
+        "crowd",
+        Command::new(super::tool("venv/bin/python"))
+            .arg(script)
+            .args(["--url", &server.url()])
+            .env("LIVEKIT_TOKENS", tokens.join(" ")),
+    )
+}
