@@ -19,8 +19,9 @@ use nix::sys::time::TimeSpec;
 /// kernel gives less when `net.core.rmem_max` says so.
 const BURST: usize = 1024 * 1024;
 
-/// An older stamp means that the real-time clock was set, not that a packet waited so long.
-const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// An older stamp means that the real-time clock was set, not that a packet waited so long: while
+/// this process is stopped, packets wait as well.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// One moment by both clocks.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +45,7 @@ impl Look {
         Self { now, wall }
     }
 
-    /// When a packet stamped `stamp` arrived: not after this moment, and at most a second ago.
+    /// When a packet stamped `stamp` arrived: not after this moment, and at most a minute ago.
     #[must_use]
     pub fn arrival(&self, stamp: SystemTime) -> Instant {
         let waited = self.wall.duration_since(stamp).unwrap_or_default();

@@ -31,6 +31,9 @@ const EARLY_CANDIDATES: usize = 64;
 /// Datagrams taken in one go before signalling and commands get their turn.
 const DATAGRAMS_A_TURN: usize = 64;
 
+/// Datagrams this old come from before a stall of ours.
+const BEHIND: Duration = Duration::from_millis(100);
+
 /// Larger than any packet that crosses a path without fragmenting.
 const DATAGRAM: usize = 2048;
 
@@ -58,6 +61,8 @@ pub struct Peer {
     deadline: Instant,
     /// The newest time that the media stack was told: it never goes back.
     newest: Instant,
+    /// Datagrams of a time gone by are still to be taken: until then no later time is told.
+    behind: bool,
     buffer: Box<[u8; DATAGRAM]>,
     counts: PeerCounts,
 }
@@ -107,6 +112,7 @@ impl Peer {
             offered: false,
             deadline: now,
             newest: now,
+            behind: false,
             buffer: Box::new([0; DATAGRAM]),
             counts: PeerCounts::default(),
         })
@@ -217,6 +223,12 @@ impl Peer {
         self.sockets.unsent()
     }
 
+    /// Whether datagrams from before a stall of ours are still to be taken.
+    #[must_use]
+    pub const fn is_behind(&self) -> bool {
+        self.behind
+    }
+
     /// Takes the datagrams that wait, up to a fixed number.
     ///
     /// # Errors
@@ -224,7 +236,8 @@ impl Peer {
     pub fn receive(&mut self, look: Look, events: &mut Vec<PeerEvent>) -> Result<(), LiveKitError> {
         for _ in 0..DATAGRAMS_A_TURN {
             let Some(received) = self.sockets.receive(look, self.buffer.as_mut_slice()) else {
-                break;
+                self.behind = false;
+                return Ok(());
             };
             let packet = self.buffer.get(..received.len).unwrap_or_default();
             self.newest = self.newest.max(received.arrival);
@@ -234,15 +247,21 @@ impl Peer {
             }
             self.drain(events)?;
         }
+        self.behind = look.now.saturating_duration_since(self.newest) > BEHIND;
         Ok(())
     }
 
-    /// Lets time pass for the media stack.
+    /// Takes the datagrams that wait, and lets time pass for the media stack once none of a time
+    /// gone by is left.
     ///
     /// # Errors
     /// When the media stack can't go on.
-    pub fn tick(&mut self, now: Instant, events: &mut Vec<PeerEvent>) -> Result<(), LiveKitError> {
-        self.newest = self.newest.max(now);
+    pub fn tick(&mut self, look: Look, events: &mut Vec<PeerEvent>) -> Result<(), LiveKitError> {
+        self.receive(look, events)?;
+        if self.behind {
+            return Ok(());
+        }
+        self.newest = self.newest.max(look.now);
         self.rtc
             .handle_input(Input::Timeout(self.newest))
             .map_err(|source| LiveKitError::Peer {

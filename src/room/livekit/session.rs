@@ -183,6 +183,11 @@ impl Session {
             if let Some(end) = ended {
                 return Ok(end);
             }
+            if self.peer.as_ref().is_some_and(|peer| peer.is_behind()) {
+                // What was taken finds its way to the files before more is: the queues on it hold
+                // a moment of media, and this is seconds of it at once.
+                tokio::task::yield_now().await;
+            }
         }
     }
 
@@ -230,18 +235,11 @@ impl Session {
                 self.signals = None;
                 ended = self.happen(Input::SignalLost).await?;
             }
-            Happened::Due => {
-                let look = Look::now();
-                if let Some(peer) = &mut self.peer {
-                    let received = peer.receive(look, heard);
-                    ended = self.peer_did(received).await?;
-                }
-                ended = self.due(look.now).await?.or(ended);
-            }
+            Happened::Due => ended = self.due(Instant::now()).await?,
         }
         // An answer, a candidate or a request gives the peer something to say.
         if let Some(peer) = &mut self.peer {
-            let ticked = peer.tick(Instant::now(), heard);
+            let ticked = peer.tick(Look::now(), heard);
             ended = self.peer_did(ticked).await?.or(ended);
         }
         Ok(ended)
