@@ -6,7 +6,9 @@
 mod datagram;
 mod door;
 mod error;
+mod fallback;
 mod filler;
+mod framing;
 mod link;
 mod mend;
 mod obey;
@@ -17,6 +19,7 @@ mod session;
 mod signalling;
 mod silence;
 mod sockets;
+mod streams;
 pub mod timeline;
 mod token;
 mod traffic;

@@ -76,7 +76,7 @@ impl Session {
         let Some(peer) = &mut self.peer else {
             return Ok(None);
         };
-        let sdp = match peer.answer(&offer.sdp, &offer.mid_to_track_id) {
+        let sdp = match peer.answer(&offer.sdp, &offer.mid_to_track_id, Instant::now()) {
             Ok(sdp) => sdp,
             Err(error) => return self.peer_did(Err(error)).await,
         };

@@ -1,9 +1,12 @@
-//! The media connection: str0m for ICE, DTLS, SRTP, RTP and RTCP over our own sockets.
+//! The media connection: str0m for ICE, DTLS, SRTP, RTP and RTCP over our own sockets, and over
+//! TCP connections where UDP finds no way.
 //!
 //! Nothing here waits: [`Peer::receive`] and [`Peer::tick`] feed str0m and hand out what it
 //! says; the session owns the waiting.
 
 use std::collections::{BTreeSet, HashMap};
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use str0m::change::SdpOffer;
@@ -13,8 +16,10 @@ use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcError};
 
 use super::LiveKitError;
 use super::datagram::Look;
+use super::fallback::Fallback;
 use super::sdp;
 use super::sockets::{Received, Sockets};
+use super::streams::{StreamEvent, Streams};
 use crate::room::TrackId;
 
 /// Packets of video held back while one before them is missing. It must exceed the packets of
@@ -50,6 +55,11 @@ pub enum PeerEvent {
 pub struct Peer {
     rtc: Rtc,
     sockets: Sockets,
+    streams: Streams,
+    /// When the streams are needed.
+    fallback: Fallback,
+    /// The server's ICE user fragment.
+    fragment: Option<String>,
     tracks: HashMap<Mid, TrackId>,
     /// The synchronisation sources that each media line had last.
     sources: HashMap<Mid, BTreeSet<u32>>,
@@ -101,6 +111,9 @@ impl Peer {
         Ok(Self {
             rtc,
             sockets,
+            streams: Streams::default(),
+            fallback: Fallback::default(),
+            fragment: None,
             tracks: HashMap::new(),
             sources: HashMap::new(),
             early: Vec::new(),
@@ -120,6 +133,7 @@ impl Peer {
         &mut self,
         sdp: &str,
         named: &HashMap<String, String>,
+        now: Instant,
     ) -> Result<String, LiveKitError> {
         let offer = SdpOffer::from_sdp_string(sdp).map_err(|error| LiveKitError::Protocol {
             what: "offer",
@@ -138,6 +152,7 @@ impl Peer {
             .into_iter()
             .map(|(mid, track)| (Mid::from(mid.as_str()), track))
             .collect();
+        self.look_for_paths(sdp::ice_fragment(sdp), now);
         self.offered = true;
         for candidate in self.early.drain(..) {
             self.rtc.add_remote_candidate(candidate);
@@ -160,9 +175,29 @@ impl Peer {
         }
     }
 
+    /// A TCP connection is the server's by the fragment that was first said on it: with another
+    /// one, it takes other connections.
+    fn look_for_paths(&mut self, fragment: Option<&str>, now: Instant) {
+        if self.fragment.as_deref() == fragment && self.offered {
+            return;
+        }
+        self.fragment = fragment.map(str::to_owned);
+        let mut ends = self.streams.close();
+        ends.extend(self.fallback.restart());
+        for local in ends {
+            self.rtc.direct_api().invalidate_candidate(&local);
+        }
+        self.fallback.look(now);
+    }
+
     /// Takes a candidate of the server, as it stands in a trickle message.
     pub fn add_candidate(&mut self, candidate: &str) {
         match Candidate::from_sdp_string(candidate) {
+            Ok(candidate) if candidate.proto() == Protocol::Tcp => {
+                if !self.fallback.offered(candidate) {
+                    self.counts.bad_candidates += 1;
+                }
+            }
             Ok(candidate) if self.offered => self.rtc.add_remote_candidate(candidate),
             Ok(candidate) if self.early.len() < EARLY_CANDIDATES => self.early.push(candidate),
             Ok(_) => self.counts.bad_candidates += 1,
@@ -194,15 +229,20 @@ impl Peer {
 
     /// Waits until [`Self::receive`] has something to take; it does so at [`Self::deadline`]
     /// as well.
-    pub async fn readable(&self) {
-        self.sockets.readable().await;
+    pub async fn readable(&mut self) {
+        poll_fn(|cx| match self.sockets.poll_ready(cx) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => self.streams.poll_ready(DATAGRAM, cx),
+        })
+        .await;
     }
 
     /// When [`Self::receive`] and then [`Self::tick`] are due. The media stack's own deadlines
     /// wait for the next look at the sockets, some milliseconds off, while there is one to come.
     #[must_use]
     pub fn deadline(&self) -> Instant {
-        self.sockets.look_at().unwrap_or(self.deadline)
+        let next = self.sockets.look_at().unwrap_or(self.deadline);
+        self.fallback.due().map_or(next, |due| next.min(due))
     }
 
     /// What was of no use so far.
@@ -214,16 +254,24 @@ impl Peer {
     /// Packets that could not be sent so far.
     #[must_use]
     pub const fn unsent(&self) -> u64 {
-        self.sockets.unsent()
+        self.sockets.unsent() + self.streams.unsent()
     }
 
-    /// Takes the datagrams that wait, up to a fixed number.
+    /// Packets too large to be taken so far.
+    #[must_use]
+    pub fn oversized(&self) -> u64 {
+        self.streams.oversized()
+    }
+
+    /// Takes the packets that wait, up to a fixed number.
     ///
     /// # Errors
     /// When the media stack can't go on.
     pub fn receive(&mut self, look: Look, events: &mut Vec<PeerEvent>) -> Result<(), LiveKitError> {
         for _ in 0..DATAGRAMS_A_TURN {
-            let Some(received) = self.sockets.receive(look, self.buffer.as_mut_slice()) else {
+            let buffer = self.buffer.as_mut_slice();
+            let received = self.sockets.receive(look, buffer);
+            let Some(received) = received.or_else(|| self.streams.receive(look.now, buffer)) else {
                 break;
             };
             let packet = self.buffer.get(..received.len).unwrap_or_default();
@@ -234,7 +282,26 @@ impl Peer {
             }
             self.drain(events)?;
         }
+        self.streams.flush();
+        let mut changed = false;
+        while let Some(event) = self.streams.next_event() {
+            self.take_stream(event, look.now);
+            changed = true;
+        }
+        if changed {
+            self.tick(look.now, events)?;
+        }
         Ok(())
+    }
+
+    fn take_stream(&mut self, event: StreamEvent, now: Instant) {
+        match event {
+            StreamEvent::Open(local, remote) => {
+                self.rtc.add_local_candidate(local);
+                self.rtc.add_remote_candidate(*remote);
+            }
+            StreamEvent::Over(local) => self.fallback.over(local, now),
+        }
     }
 
     /// Lets time pass for the media stack.
@@ -243,6 +310,12 @@ impl Peer {
     /// When the media stack can't go on.
     pub fn tick(&mut self, now: Instant, events: &mut Vec<PeerEvent>) -> Result<(), LiveKitError> {
         self.newest = self.newest.max(now);
+        for candidate in self.fallback.take(now) {
+            self.streams.connect(candidate);
+        }
+        for local in self.fallback.lost(now) {
+            self.rtc.direct_api().invalidate_candidate(&local);
+        }
         self.rtc
             .handle_input(Input::Timeout(self.newest))
             .map_err(|source| LiveKitError::Peer {
@@ -261,11 +334,15 @@ impl Peer {
             match self.rtc.poll_output().map_err(failed)? {
                 Output::Timeout(at) => {
                     self.deadline = at;
+                    self.streams.flush();
                     return Ok(());
                 }
                 Output::Transmit(packet) => {
-                    self.sockets
-                        .send(packet.source, packet.destination, &packet.contents);
+                    let (from, to) = (packet.source, packet.destination);
+                    match packet.proto {
+                        Protocol::Udp => self.sockets.send(from, to, &packet.contents),
+                        _ => self.streams.send(from, to, &packet.contents),
+                    }
                 }
                 Output::Event(Event::MediaData(data)) => match self.tracks.get(&data.mid) {
                     Some(track) => events.push(PeerEvent::Media(track.clone(), Box::new(data))),
@@ -275,12 +352,12 @@ impl Peer {
                     Event::IceConnectionStateChange(IceConnectionState::Disconnected)
                     | Event::Closed,
                 ) => events.push(PeerEvent::Lost),
-                Output::Event(
-                    Event::Connected
-                    | Event::IceConnectionStateChange(
-                        IceConnectionState::Connected | IceConnectionState::Completed,
-                    ),
-                ) if self.rtc.is_connected() => events.push(PeerEvent::Up),
+                Output::Event(event) if is_up(&event) => {
+                    self.fallback.up();
+                    if self.rtc.is_connected() {
+                        events.push(PeerEvent::Up);
+                    }
+                }
                 Output::Event(event) => tracing::trace!(?event, "peer"),
             }
         }
@@ -299,6 +376,15 @@ impl Peer {
     }
 }
 
+/// Whether an event says that a path was found, or that encryption is agreed on over it.
+const fn is_up(event: &Event) -> bool {
+    use IceConnectionState::{Completed, Connected};
+    matches!(
+        event,
+        Event::Connected | Event::IceConnectionStateChange(Connected | Completed)
+    )
+}
+
 /// Feeds one datagram; false when it is none of ours.
 fn feed(
     rtc: &mut Rtc,
@@ -312,7 +398,7 @@ fn feed(
     let input = Input::Receive(
         now,
         Receive {
-            proto: Protocol::Udp,
+            proto: received.proto,
             source: received.source,
             destination: received.local,
             contents,

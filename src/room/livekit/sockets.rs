@@ -3,12 +3,12 @@
 //! A socket a address, not one for all: ICE wants to know on which address a packet came in,
 //! and a wildcard socket doesn't say.
 
-use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use str0m::net::Protocol;
 use tokio::io::Interest;
 
 use super::datagram::{self, Look};
@@ -37,6 +37,8 @@ struct Bound {
 /// One datagram's way: where it came from and which of our addresses it reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Received {
+    /// How it came.
+    pub proto: Protocol,
     /// Bytes in the buffer.
     pub len: usize,
     /// The sender.
@@ -94,17 +96,14 @@ impl Sockets {
         self.bound.iter().map(|bound| bound.address)
     }
 
-    /// Waits until a datagram, or a socket's error, can be taken by [`Self::receive`] from a
+    /// Ready when a datagram, or a socket's error, can be taken by [`Self::receive`] from a
     /// socket that is watched.
-    pub async fn readable(&self) {
-        poll_fn(|cx| {
-            if self.bound.iter().any(|bound| bound.is_ready(cx)) {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
-        })
-        .await;
+    pub fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.bound.iter().any(|bound| bound.is_ready(cx)) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     }
 
     /// When the sockets that are not watched are to be looked at; `None` when all are watched.
@@ -179,6 +178,7 @@ impl Bound {
         };
         self.traffic.came(look.now);
         Some(Received {
+            proto: Protocol::Udp,
             len,
             source,
             local: self.address,
@@ -203,6 +203,7 @@ impl Bound {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
     use std::time::{Duration, SystemTime};
 
     use super::*;
@@ -229,7 +230,7 @@ mod tests {
         let sender = UdpSocket::bind((loopback.ip(), 0)).unwrap();
         sender.send_to(b"hello", loopback).unwrap();
 
-        sockets.readable().await;
+        poll_fn(|cx| sockets.poll_ready(cx)).await;
         let mut buffer = [0; 16];
         let look = Look::now();
         let received = sockets.receive(look, &mut buffer).unwrap();
@@ -252,7 +253,7 @@ mod tests {
         for _ in 0..100 {
             sender.send_to(b"media", loopback).unwrap();
         }
-        sockets.readable().await;
+        poll_fn(|cx| sockets.poll_ready(cx)).await;
         assert_eq!(take_all(&mut sockets, Instant::now()), 100);
 
         let mut now = sockets.look_at().expect("the busy one is not watched");
@@ -263,7 +264,7 @@ mod tests {
         assert_eq!(take_all(&mut sockets, now), 0);
         assert_eq!(sockets.look_at(), None);
         sender.send_to(b"again", loopback).unwrap();
-        sockets.readable().await;
+        poll_fn(|cx| sockets.poll_ready(cx)).await;
         assert_eq!(take_all(&mut sockets, now), 1);
     }
 }
