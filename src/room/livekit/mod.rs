@@ -15,6 +15,7 @@ mod obey;
 mod peer;
 mod publications;
 mod sdp;
+mod secure;
 mod session;
 mod signalling;
 mod silence;
@@ -23,8 +24,10 @@ mod streams;
 pub mod timeline;
 mod token;
 mod traffic;
+mod trust;
 mod units;
 
 pub use error::{LiveKitError, Remedy};
 pub use session::{Join, run};
 pub use token::{Credentials, MAX_NAME_BYTES};
+pub use trust::{CaError, trust};
