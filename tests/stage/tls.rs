@@ -69,9 +69,11 @@ impl Drop for Front {
     fn drop(&mut self) {
         drop(self.stop.take());
         let ended = self.thread.take().map(JoinHandle::join);
-        if matches!(ended, Some(Err(_))) && !std::thread::panicking() {
-            panic!("the TLS front ended early: its own message stands above");
-        }
+        let failed = matches!(ended, Some(Err(_)));
+        assert!(
+            !failed || std::thread::panicking(),
+            "the TLS front ended early: its own message stands above"
+        );
     }
 }
 

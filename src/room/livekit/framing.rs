@@ -190,6 +190,6 @@ mod tests {
         outbox.sent(150);
         assert!(outbox.push(&[7; 100]));
         assert_eq!(outbox.pending().len(), taken * 102 - 150 + 102);
-        assert!(!outbox.push(&[0; 70_000]));
+        assert!(!outbox.push(&vec![0; 70_000]));
     }
 }
