@@ -1,5 +1,4 @@
-//! The ways to the server, against LiveKit's own: media over TCP, signalling under a private CA,
-//! IPv6.
+//! The ways to the server, against LiveKit's own: media over TCP, signalling under a private CA.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -3,6 +3,7 @@
 //! [`session`] is the one task that owns signalling, peer and sockets. It decodes nothing:
 //! access units leave it as they were sent, placed on one clock by [`timeline`].
 
+mod addresses;
 mod datagram;
 mod door;
 mod error;

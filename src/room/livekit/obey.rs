@@ -105,6 +105,21 @@ impl Session {
         }
     }
 
+    /// Tells the server of an address that is new; a session that is being resumed tells all of
+    /// them in its next answer.
+    pub(super) async fn offer_candidate(&mut self, candidate: String) {
+        if !self.link.takes_messages() {
+            return;
+        }
+        let init = serde_json::json!({ "candidate": candidate, "sdpMid": "0", "sdpMLineIndex": 0 });
+        let trickle = proto::TrickleRequest {
+            candidate_init: init.to_string(),
+            target: proto::SignalTarget::Subscriber.into(),
+            ..Default::default()
+        };
+        self.send(Request::Trickle(trickle)).await;
+    }
+
     async fn sent_away(&mut self, leave: &proto::LeaveRequest) -> Result<Option<RoomEnd>, Stop> {
         let (reason, action) = (leave.reason(), leave.action());
         tracing::info!(room = self.door.room(), ?reason, ?action, "told to leave");

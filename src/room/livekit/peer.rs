@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcError};
 
 use super::LiveKitError;
+use super::addresses::{self, Rounds};
 use super::datagram::Look;
 use super::fallback::Fallback;
 use super::sdp;
@@ -47,6 +49,10 @@ pub enum PeerEvent {
     /// A path to the server is there and encryption is agreed on. Said again after each time
     /// that the path was looked for anew.
     Up,
+    /// We have a new address: a candidate for the server, as a line of SDP.
+    Candidate(String),
+    /// The address that media came to is not ours any more.
+    Moved,
     /// No path to the server is left, or it closed the connection.
     Lost,
 }
@@ -55,6 +61,10 @@ pub enum PeerEvent {
 pub struct Peer {
     rtc: Rtc,
     sockets: Sockets,
+    server_is_local: bool,
+    rounds: Rounds,
+    /// Our address of the path in use.
+    path: Option<SocketAddr>,
     streams: Streams,
     /// When the streams are needed.
     fallback: Fallback,
@@ -111,6 +121,9 @@ impl Peer {
         Ok(Self {
             rtc,
             sockets,
+            server_is_local,
+            rounds: Rounds::begin(now),
+            path: None,
             streams: Streams::default(),
             fallback: Fallback::default(),
             fragment: None,
@@ -242,6 +255,7 @@ impl Peer {
     #[must_use]
     pub fn deadline(&self) -> Instant {
         let next = self.sockets.look_at().unwrap_or(self.deadline);
+        let next = next.min(self.rounds.next());
         self.fallback.due().map_or(next, |due| next.min(due))
     }
 
@@ -294,6 +308,36 @@ impl Peer {
         Ok(())
     }
 
+    /// Media that went over TCP is not looked after here: its connection ends by itself.
+    fn follow_addresses(&mut self, events: &mut Vec<PeerEvent>) {
+        let present = match addresses::present(self.server_is_local) {
+            Ok(present) => present,
+            Err(error) => {
+                tracing::debug!(%error, "this machine's addresses are not known");
+                return;
+            }
+        };
+        let moved = self.sockets.follow(&present);
+        for address in moved.closed {
+            tracing::info!(%address, "an address of this machine is gone");
+            if let Ok(candidate) = Candidate::host(address, Protocol::Udp) {
+                self.rtc.direct_api().invalidate_candidate(&candidate);
+            }
+            if self.path == Some(address) {
+                self.path = None;
+                events.push(PeerEvent::Moved);
+            }
+        }
+        for address in moved.opened {
+            tracing::info!(%address, "a new address of this machine");
+            if let Ok(candidate) = Candidate::host(address, Protocol::Udp)
+                && let Some(candidate) = self.rtc.add_local_candidate(candidate)
+            {
+                events.push(PeerEvent::Candidate(candidate.to_sdp_string()));
+            }
+        }
+    }
+
     fn take_stream(&mut self, event: StreamEvent, now: Instant) {
         match event {
             StreamEvent::Open(local, remote) => {
@@ -310,6 +354,9 @@ impl Peer {
     /// When the media stack can't go on.
     pub fn tick(&mut self, now: Instant, events: &mut Vec<PeerEvent>) -> Result<(), LiveKitError> {
         self.newest = self.newest.max(now);
+        if self.rounds.due(now) {
+            self.follow_addresses(events);
+        }
         for candidate in self.fallback.take(now) {
             self.streams.connect(candidate);
         }
@@ -339,6 +386,10 @@ impl Peer {
                 }
                 Output::Transmit(packet) => {
                     let (from, to) = (packet.source, packet.destination);
+                    // All but STUN goes over the path in use (RFC 7983: it begins with 0 to 3).
+                    if packet.contents.first().is_some_and(|first| *first > 3) {
+                        self.path = Some(from);
+                    }
                     match packet.proto {
                         Protocol::Udp => self.sockets.send(from, to, &packet.contents),
                         _ => self.streams.send(from, to, &packet.contents),

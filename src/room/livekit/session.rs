@@ -171,6 +171,11 @@ impl Session {
                         self.media(track, &data).await?;
                         None
                     }
+                    PeerEvent::Candidate(candidate) => {
+                        self.offer_candidate(candidate).await;
+                        None
+                    }
+                    PeerEvent::Moved => self.happen(Input::PathLost).await?,
                     PeerEvent::Up => self.happen(Input::MediaUp).await?,
                     PeerEvent::Lost => self.happen(Input::MediaLost).await?,
                 }
