@@ -132,11 +132,13 @@ const fn of_livekit(error: &LiveKitError) -> Exit {
         LiveKitError::NoUrl
         | LiveKitError::NoCredentials
         | LiveKitError::BadUrl { .. }
+        | LiveKitError::BadCa { .. }
         | LiveKitError::Selection(_) => Exit::Configuration,
         LiveKitError::BadToken { .. } | LiveKitError::Sign(_) | LiveKitError::Refused { .. } => {
             Exit::Refused
         }
         LiveKitError::NoRoom { .. }
+        | LiveKitError::Untrusted { .. }
         | LiveKitError::Unreachable { .. }
         | LiveKitError::NoSocket(_)
         | LiveKitError::Peer { .. }

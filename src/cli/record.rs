@@ -16,6 +16,7 @@ use crate::config::{self, Config, Flags, Room};
 use crate::daemon::join;
 use crate::daemon::room::{OnFailure, RoomProgress};
 use crate::room::RoomEnd;
+use crate::room::livekit::{self, LiveKitError};
 use crate::{logging, media, recorder};
 
 /// Record one room now, until the duration is over, the room closes or Ctrl-C.
@@ -37,6 +38,9 @@ pub struct Args {
         help = "The server: ws://, wss://, http:// or https:// [env: LIVEKIT_URL]"
     )]
     url: Option<String>,
+    /// Certificates of CAs (PEM) to trust next to the system's.
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
     /// The room's name.
     #[arg(long)]
     room: String,
@@ -60,6 +64,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     logging::init(style.log_level(&config), logging::Style::detect())?;
     let connection = config.connection(&room)?;
     let plan = join::plan(&connection, config.selection(&room))?;
+    trust(&config)?;
     recorder::prepare(&config.output)?;
     media::init()?;
     runtime()?.block_on(async {
@@ -78,11 +83,19 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     })
 }
 
+/// Lets connections to the server trust the CA that the configuration names.
+pub(super) fn trust(config: &Config) -> Result<(), Failure> {
+    if let Some(ca_file) = &config.livekit.ca_file {
+        livekit::trust(ca_file)?;
+    }
+    Ok(())
+}
+
 /// Prints the summary and says how it all ended.
 fn conclude(
     report: Report,
     json: bool,
-    end: Result<RoomEnd, crate::room::livekit::LiveKitError>,
+    end: Result<RoomEnd, LiveKitError>,
 ) -> Result<Exit, Failure> {
     // A room that could not even be joined has no summary.
     if end.is_ok() || !report.is_empty() {
@@ -104,6 +117,13 @@ fn configure(args: &Args) -> Result<(Config, Room), Failure> {
     let mut flags = Flags::default();
     if let Some(url) = &args.url {
         flags.set("--url", "livekit.url", url.as_str());
+    }
+    if let Some(file) = &args.ca_file {
+        flags.set(
+            "--ca-file",
+            "livekit.ca_file",
+            file.to_string_lossy().as_ref(),
+        );
     }
     if !args.participant.is_empty() {
         flags.set(

@@ -31,6 +31,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         tracing::warn!("{warning}");
     }
     config.require_rooms()?;
+    record::trust(&config)?;
     recorder::prepare(&config.output)?;
     media::init()?;
     record::runtime()?.block_on(async {

@@ -40,6 +40,15 @@ pub(super) fn output<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::E
     })
 }
 
+pub(super) fn ca_file<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
+    text(from, "a path in quotes", |path| {
+        if path.is_empty() {
+            return Err("is empty: name a file with certificates in PEM".to_owned());
+        }
+        Ok(Some(PathBuf::from(path)))
+    })
+}
+
 pub(super) fn url<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     text(from, "a URL in quotes", |url| {
         check_url(url)?;

@@ -66,6 +66,9 @@ pub struct LiveKit {
     /// The server: `ws://`, `wss://`, `http://` or `https://`.
     #[serde(deserialize_with = "bounds::url")]
     pub url: Option<String>,
+    /// Certificates of CAs (PEM) that are trusted next to the system's.
+    #[serde(deserialize_with = "bounds::ca_file")]
+    pub ca_file: Option<PathBuf>,
     /// The name of the key that tokens are signed with.
     pub api_key: Option<Secret>,
     /// The secret of that key.
@@ -81,6 +84,7 @@ impl Default for LiveKit {
     fn default() -> Self {
         Self {
             url: None,
+            ca_file: None,
             api_key: None,
             api_secret: None,
             token: None,

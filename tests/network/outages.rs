@@ -82,23 +82,3 @@ fn a_line_that_is_too_narrow_for_a_while_leaves_a_sound_file() {
         ended.film.counters
     );
 }
-
-#[test]
-#[ignore = "media over TCP is not there yet"]
-fn without_udp_media_comes_over_tcp() {
-    let distance = super::distance::Distance::set(17);
-    distance.relay.set(BLACKOUT);
-    let mut far = distance.record(&[]);
-    let mut publisher = distance.publish("visitor", &["--secs", "15"]);
-    publisher.await_second(SETTLED);
-    far.remember_memory();
-    let report = publisher.finish(Duration::from_mins(1));
-    let summary = far.await_visit("visitor");
-    let take = distance.scene.take(&summary, "visitor");
-    let film = take.film(&report);
-    film.assert_whole();
-    film.assert_ends(f64::from(report.frames.unwrap()));
-    film.assert_in_step_with(&take.sound(), &report);
-    let counts = distance.counts();
-    assert_eq!(counts.passed, 0, "{counts:?}");
-}

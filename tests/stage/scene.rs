@@ -45,7 +45,8 @@ impl Scene {
         Self::around(Server::start_behind_relay())
     }
 
-    fn around(server: Server) -> Self {
+    /// One with that server.
+    pub fn around(server: Server) -> Self {
         Self {
             server,
             dir: TempDir::new().unwrap(),

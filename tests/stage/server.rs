@@ -45,6 +45,11 @@ impl Server {
         ))
     }
 
+    /// Starts one whose media goes over TCP only.
+    pub fn start_without_udp() -> Self {
+        Self::start_with("  force_tcp: true\n")
+    }
+
     fn start_with(media: &str) -> Self {
         // Another process may take a port between our look and the server's bind.
         (0..3)

@@ -157,6 +157,7 @@ fn every_key_is_read_from_the_file() {
         output = "/srv/rec"
         [livekit]
         url = "wss://example.org:7880/rtc"
+        ca_file = "/etc/reeld/ca.pem"
         api_key = "key"
         api_secret = "secret"
         identity = "box-7"
@@ -197,6 +198,7 @@ fn every_key_is_read_from_the_file() {
         output: "/srv/rec".into(),
         livekit: LiveKit {
             url: Some("wss://example.org:7880/rtc".to_owned()),
+            ca_file: Some("/etc/reeld/ca.pem".into()),
             api_key: Some(Secret::new("key")),
             api_secret: Some(Secret::new("secret")),
             token: None,

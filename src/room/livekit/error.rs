@@ -1,6 +1,10 @@
 //! Why a LiveKit room could not be joined or kept, and whether trying again can help.
 
+use std::path::PathBuf;
+
 use livekit_signaling::SignalError;
+
+use super::CaError;
 
 /// Joining or staying in a LiveKit room failed.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +52,23 @@ pub enum LiveKitError {
         /// The server's address.
         url: String,
         /// The text as the server gave it.
+        reason: String,
+    },
+    /// The file with CAs to trust can't be used.
+    #[error("the CA file {} can't be used", .path.display())]
+    BadCa {
+        /// The file as given.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: CaError,
+    },
+    /// The server's certificate is signed by nobody whom we trust.
+    #[error("{url} is not trusted: {reason} (name its CA in livekit.ca_file or by --ca-file)")]
+    Untrusted {
+        /// The server's address.
+        url: String,
+        /// The TLS library's words.
         reason: String,
     },
     /// The server can't be reached, or answers like no LiveKit server.
@@ -102,10 +123,12 @@ impl LiveKitError {
             | Self::BadUrl { .. }
             | Self::NoCredentials
             | Self::BadToken { .. }
+            | Self::BadCa { .. }
             | Self::Sign(_)
             | Self::Refused { .. }
             | Self::Selection(_) => Remedy::Configure,
             Self::NoRoom { .. }
+            | Self::Untrusted { .. }
             | Self::Unreachable { .. }
             | Self::NoSocket(_)
             | Self::Peer { .. }
@@ -138,7 +161,14 @@ impl LiveKitError {
             SignalError::Server(status, text) => {
                 unreachable(one_line(&format!("{} {}", status.as_u16(), text)))
             }
-            other => unreachable(one_line(&other.to_string())),
+            other => {
+                let reason = one_line(&other.to_string());
+                // Told by the TLS library's words only: no type of it gets through livekit-net.
+                if reason.contains("UnknownIssuer") {
+                    return Self::Untrusted { url, reason };
+                }
+                unreachable(reason)
+            }
         }
     }
 }

@@ -3,25 +3,32 @@
 //! [`session`] is the one task that owns signalling, peer and sockets. It decodes nothing:
 //! access units leave it as they were sent, placed on one clock by [`timeline`].
 
+mod addresses;
 mod datagram;
 mod door;
 mod error;
+mod fallback;
 mod filler;
+mod framing;
 mod link;
 mod mend;
 mod obey;
 mod peer;
 mod publications;
 mod sdp;
+mod secure;
 mod session;
 mod signalling;
 mod silence;
 mod sockets;
+mod streams;
 pub mod timeline;
 mod token;
 mod traffic;
+mod trust;
 mod units;
 
 pub use error::{LiveKitError, Remedy};
 pub use session::{Join, run};
 pub use token::{Credentials, MAX_NAME_BYTES};
+pub use trust::{CaError, trust};

@@ -76,7 +76,7 @@ impl Session {
         let Some(peer) = &mut self.peer else {
             return Ok(None);
         };
-        let sdp = match peer.answer(&offer.sdp, &offer.mid_to_track_id) {
+        let sdp = match peer.answer(&offer.sdp, &offer.mid_to_track_id, Instant::now()) {
             Ok(sdp) => sdp,
             Err(error) => return self.peer_did(Err(error)).await,
         };
@@ -103,6 +103,21 @@ impl Session {
                 tracing::warn!(room = self.door.room(), %error, "candidate left out");
             }
         }
+    }
+
+    /// Tells the server of an address that is new; a session that is being resumed tells all of
+    /// them in its next answer.
+    pub(super) async fn offer_candidate(&mut self, candidate: String) {
+        if !self.link.takes_messages() {
+            return;
+        }
+        let init = serde_json::json!({ "candidate": candidate, "sdpMid": "0", "sdpMLineIndex": 0 });
+        let trickle = proto::TrickleRequest {
+            candidate_init: init.to_string(),
+            target: proto::SignalTarget::Subscriber.into(),
+            ..Default::default()
+        };
+        self.send(Request::Trickle(trickle)).await;
     }
 
     async fn sent_away(&mut self, leave: &proto::LeaveRequest) -> Result<Option<RoomEnd>, Stop> {

@@ -1,9 +1,13 @@
-//! The media connection: str0m for ICE, DTLS, SRTP, RTP and RTCP over our own sockets.
+//! The media connection: str0m for ICE, DTLS, SRTP, RTP and RTCP over our own sockets, and over
+//! TCP connections where UDP finds no way.
 //!
 //! Nothing here waits: [`Peer::receive`] and [`Peer::tick`] feed str0m and hand out what it
 //! says; the session owns the waiting.
 
 use std::collections::{BTreeSet, HashMap};
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use str0m::change::SdpOffer;
@@ -12,9 +16,12 @@ use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcError};
 
 use super::LiveKitError;
+use super::addresses::{self, Rounds};
 use super::datagram::Look;
+use super::fallback::Fallback;
 use super::sdp;
 use super::sockets::{Received, Sockets};
+use super::streams::{StreamEvent, Streams};
 use crate::room::TrackId;
 
 /// Packets of video held back while one before them is missing. It must exceed the packets of
@@ -45,6 +52,10 @@ pub enum PeerEvent {
     /// A path to the server is there and encryption is agreed on. Said again after each time
     /// that the path was looked for anew.
     Up,
+    /// We have a new address: a candidate for the server, as a line of SDP.
+    Candidate(String),
+    /// The address that media came to is not ours any more.
+    Moved,
     /// No path to the server is left, or it closed the connection.
     Lost,
 }
@@ -53,6 +64,15 @@ pub enum PeerEvent {
 pub struct Peer {
     rtc: Rtc,
     sockets: Sockets,
+    server_is_local: bool,
+    rounds: Rounds,
+    /// Our address of the path in use.
+    path: Option<SocketAddr>,
+    streams: Streams,
+    /// When the streams are needed.
+    fallback: Fallback,
+    /// The server's ICE user fragment.
+    fragment: Option<String>,
     tracks: HashMap<Mid, TrackId>,
     /// The synchronisation sources that each media line had last.
     sources: HashMap<Mid, BTreeSet<u32>>,
@@ -106,6 +126,12 @@ impl Peer {
         Ok(Self {
             rtc,
             sockets,
+            server_is_local,
+            rounds: Rounds::begin(now),
+            path: None,
+            streams: Streams::default(),
+            fallback: Fallback::default(),
+            fragment: None,
             tracks: HashMap::new(),
             sources: HashMap::new(),
             early: Vec::new(),
@@ -126,6 +152,7 @@ impl Peer {
         &mut self,
         sdp: &str,
         named: &HashMap<String, String>,
+        now: Instant,
     ) -> Result<String, LiveKitError> {
         let offer = SdpOffer::from_sdp_string(sdp).map_err(|error| LiveKitError::Protocol {
             what: "offer",
@@ -144,6 +171,7 @@ impl Peer {
             .into_iter()
             .map(|(mid, track)| (Mid::from(mid.as_str()), track))
             .collect();
+        self.look_for_paths(sdp::ice_fragment(sdp), now);
         self.offered = true;
         for candidate in self.early.drain(..) {
             self.rtc.add_remote_candidate(candidate);
@@ -166,9 +194,29 @@ impl Peer {
         }
     }
 
+    /// A TCP connection is the server's by the fragment that was first said on it: with another
+    /// one, it takes other connections.
+    fn look_for_paths(&mut self, fragment: Option<&str>, now: Instant) {
+        if self.fragment.as_deref() == fragment && self.offered {
+            return;
+        }
+        self.fragment = fragment.map(str::to_owned);
+        let mut ends = self.streams.close();
+        ends.extend(self.fallback.restart());
+        for local in ends {
+            self.rtc.direct_api().invalidate_candidate(&local);
+        }
+        self.fallback.look(now);
+    }
+
     /// Takes a candidate of the server, as it stands in a trickle message.
     pub fn add_candidate(&mut self, candidate: &str) {
         match Candidate::from_sdp_string(candidate) {
+            Ok(candidate) if candidate.proto() == Protocol::Tcp => {
+                if !self.fallback.offered(candidate) {
+                    self.counts.bad_candidates += 1;
+                }
+            }
             Ok(candidate) if self.offered => self.rtc.add_remote_candidate(candidate),
             Ok(candidate) if self.early.len() < EARLY_CANDIDATES => self.early.push(candidate),
             Ok(_) => self.counts.bad_candidates += 1,
@@ -200,15 +248,21 @@ impl Peer {
 
     /// Waits until [`Self::receive`] has something to take; it does so at [`Self::deadline`]
     /// as well.
-    pub async fn readable(&self) {
-        self.sockets.readable().await;
+    pub async fn readable(&mut self) {
+        poll_fn(|cx| match self.sockets.poll_ready(cx) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => self.streams.poll_ready(DATAGRAM, cx),
+        })
+        .await;
     }
 
     /// When [`Self::receive`] and then [`Self::tick`] are due. The media stack's own deadlines
     /// wait for the next look at the sockets, some milliseconds off, while there is one to come.
     #[must_use]
     pub fn deadline(&self) -> Instant {
-        self.sockets.look_at().unwrap_or(self.deadline)
+        let next = self.sockets.look_at().unwrap_or(self.deadline);
+        let next = next.min(self.rounds.next());
+        self.fallback.due().map_or(next, |due| next.min(due))
     }
 
     /// What was of no use so far.
@@ -220,7 +274,7 @@ impl Peer {
     /// Packets that could not be sent so far.
     #[must_use]
     pub const fn unsent(&self) -> u64 {
-        self.sockets.unsent()
+        self.sockets.unsent() + self.streams.unsent()
     }
 
     /// Whether datagrams from before a stall of ours are still to be taken.
@@ -229,15 +283,24 @@ impl Peer {
         self.behind
     }
 
-    /// Takes the datagrams that wait, up to a fixed number.
+    /// Packets too large to be taken so far.
+    #[must_use]
+    pub fn oversized(&self) -> u64 {
+        self.streams.oversized()
+    }
+
+    /// Takes the packets that wait, up to a fixed number.
     ///
     /// # Errors
     /// When the media stack can't go on.
     pub fn receive(&mut self, look: Look, events: &mut Vec<PeerEvent>) -> Result<(), LiveKitError> {
+        let mut more = true;
         for _ in 0..DATAGRAMS_A_TURN {
-            let Some(received) = self.sockets.receive(look, self.buffer.as_mut_slice()) else {
-                self.behind = false;
-                return Ok(());
+            let buffer = self.buffer.as_mut_slice();
+            let received = self.sockets.receive(look, buffer);
+            let Some(received) = received.or_else(|| self.streams.receive(look.now, buffer)) else {
+                more = false;
+                break;
             };
             let packet = self.buffer.get(..received.len).unwrap_or_default();
             self.newest = self.newest.max(received.arrival);
@@ -247,11 +310,60 @@ impl Peer {
             }
             self.drain(events)?;
         }
-        self.behind = look.now.saturating_duration_since(self.newest) > BEHIND;
+        self.behind = more && look.now.saturating_duration_since(self.newest) > BEHIND;
+        self.streams.flush();
+        let mut changed = false;
+        while let Some(event) = self.streams.next_event() {
+            self.take_stream(event, look.now);
+            changed = true;
+        }
+        if changed {
+            self.tick(look, events)?;
+        }
         Ok(())
     }
 
-    /// Takes the datagrams that wait, and lets time pass for the media stack once none of a time
+    /// Media that went over TCP is not looked after here: its connection ends by itself.
+    fn follow_addresses(&mut self, events: &mut Vec<PeerEvent>) {
+        let present = match addresses::present(self.server_is_local) {
+            Ok(present) => present,
+            Err(error) => {
+                tracing::debug!(%error, "this machine's addresses are not known");
+                return;
+            }
+        };
+        let moved = self.sockets.follow(&present);
+        for address in moved.closed {
+            tracing::info!(%address, "an address of this machine is gone");
+            if let Ok(candidate) = Candidate::host(address, Protocol::Udp) {
+                self.rtc.direct_api().invalidate_candidate(&candidate);
+            }
+            if self.path == Some(address) {
+                self.path = None;
+                events.push(PeerEvent::Moved);
+            }
+        }
+        for address in moved.opened {
+            tracing::info!(%address, "a new address of this machine");
+            if let Ok(candidate) = Candidate::host(address, Protocol::Udp)
+                && let Some(candidate) = self.rtc.add_local_candidate(candidate)
+            {
+                events.push(PeerEvent::Candidate(candidate.to_sdp_string()));
+            }
+        }
+    }
+
+    fn take_stream(&mut self, event: StreamEvent, now: Instant) {
+        match event {
+            StreamEvent::Open(local, remote) => {
+                self.rtc.add_local_candidate(local);
+                self.rtc.add_remote_candidate(*remote);
+            }
+            StreamEvent::Over(local) => self.fallback.over(local, now),
+        }
+    }
+
+    /// Takes the packets that wait, and lets time pass for the media stack once none of a time
     /// gone by is left.
     ///
     /// # Errors
@@ -261,7 +373,17 @@ impl Peer {
         if self.behind {
             return Ok(());
         }
-        self.newest = self.newest.max(look.now);
+        let now = look.now;
+        self.newest = self.newest.max(now);
+        if self.rounds.due(now) {
+            self.follow_addresses(events);
+        }
+        for candidate in self.fallback.take(now) {
+            self.streams.connect(candidate);
+        }
+        for local in self.fallback.lost(now) {
+            self.rtc.direct_api().invalidate_candidate(&local);
+        }
         self.rtc
             .handle_input(Input::Timeout(self.newest))
             .map_err(|source| LiveKitError::Peer {
@@ -280,11 +402,19 @@ impl Peer {
             match self.rtc.poll_output().map_err(failed)? {
                 Output::Timeout(at) => {
                     self.deadline = at;
+                    self.streams.flush();
                     return Ok(());
                 }
                 Output::Transmit(packet) => {
-                    self.sockets
-                        .send(packet.source, packet.destination, &packet.contents);
+                    let (from, to) = (packet.source, packet.destination);
+                    // All but STUN goes over the path in use (RFC 7983: it begins with 0 to 3).
+                    if packet.contents.first().is_some_and(|first| *first > 3) {
+                        self.path = Some(from);
+                    }
+                    match packet.proto {
+                        Protocol::Udp => self.sockets.send(from, to, &packet.contents),
+                        _ => self.streams.send(from, to, &packet.contents),
+                    }
                 }
                 Output::Event(Event::MediaData(data)) => match self.tracks.get(&data.mid) {
                     Some(track) => events.push(PeerEvent::Media(track.clone(), Box::new(data))),
@@ -294,12 +424,12 @@ impl Peer {
                     Event::IceConnectionStateChange(IceConnectionState::Disconnected)
                     | Event::Closed,
                 ) => events.push(PeerEvent::Lost),
-                Output::Event(
-                    Event::Connected
-                    | Event::IceConnectionStateChange(
-                        IceConnectionState::Connected | IceConnectionState::Completed,
-                    ),
-                ) if self.rtc.is_connected() => events.push(PeerEvent::Up),
+                Output::Event(event) if is_up(&event) => {
+                    self.fallback.up();
+                    if self.rtc.is_connected() {
+                        events.push(PeerEvent::Up);
+                    }
+                }
                 Output::Event(event) => tracing::trace!(?event, "peer"),
             }
         }
@@ -318,6 +448,15 @@ impl Peer {
     }
 }
 
+/// Whether an event says that a path was found, or that encryption is agreed on over it.
+const fn is_up(event: &Event) -> bool {
+    use IceConnectionState::{Completed, Connected};
+    matches!(
+        event,
+        Event::Connected | Event::IceConnectionStateChange(Connected | Completed)
+    )
+}
+
 /// Feeds one datagram; false when it is none of ours.
 fn feed(
     rtc: &mut Rtc,
@@ -331,7 +470,7 @@ fn feed(
     let input = Input::Receive(
         now,
         Receive {
-            proto: Protocol::Udp,
+            proto: received.proto,
             source: received.source,
             destination: received.local,
             contents,

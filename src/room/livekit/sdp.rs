@@ -58,6 +58,13 @@ fn values<'a>(section: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> 
         .filter_map(move |line| line.trim_end().strip_prefix(name))
 }
 
+/// The ICE user fragment of an offer. The server has another one when it looks for paths anew
+/// (RFC 8445, 9). Media lines are bundled: they have the same.
+#[must_use]
+pub fn ice_fragment(sdp: &str) -> Option<&str> {
+    value(sdp, "a=ice-ufrag:")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,6 +95,13 @@ mod tests {
         let sources = sources_by_media_line(offer);
         assert_eq!(sources.len(), 1);
         assert_eq!(sources["1"], BTreeSet::from([22, 23]));
+    }
+
+    #[test]
+    fn the_ice_fragment_is_found_wherever_it_stands() {
+        assert_eq!(ice_fragment(OFFER), None);
+        let offer = format!("{OFFER}a=ice-ufrag:aBcD\r\na=ice-pwd:x\r\n");
+        assert_eq!(ice_fragment(&offer), Some("aBcD"));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //!            offers, updates, leave              access units, track events
 //! server ◄──────────────────────────► session ────────────────────────────► room's task
 //!            answers, subscriptions    │  ▲  └── asks for keyframes ◄─────────┘
-//!                                      │ peer (str0m) over UDP sockets
+//!                                      │ peer (str0m) over UDP sockets, TCP where UDP finds no way
 //!                              link, silence (pure): what to do when it breaks
 //! ```
 
@@ -162,7 +162,7 @@ impl Session {
                 command = commands.recv() => Happened::Command(command),
                 signal = next(&mut self.signals) => Happened::Signal(signal),
                 () = &mut timer => Happened::Due,
-                () = readable(self.peer.as_deref()) => Happened::Packets,
+                () = readable(self.peer.as_deref_mut()) => Happened::Packets,
             };
             let mut ended = self.take(happened, &mut heard).await?;
             for event in heard.drain(..) {
@@ -171,6 +171,11 @@ impl Session {
                         self.media(track, &data).await?;
                         None
                     }
+                    PeerEvent::Candidate(candidate) => {
+                        self.offer_candidate(candidate).await;
+                        None
+                    }
+                    PeerEvent::Moved => self.happen(Input::PathLost).await?,
                     PeerEvent::Up => self.happen(Input::MediaUp).await?,
                     PeerEvent::Lost => self.happen(Input::MediaLost).await?,
                 }
@@ -329,6 +334,7 @@ pub(super) fn part(mut peer: Box<Peer>) {
         foreign_datagrams = counts.foreign_datagrams,
         unnamed_units = counts.unnamed_units,
         bad_candidates = counts.bad_candidates,
+        oversized_packets = peer.oversized(),
         unsent_packets = peer.unsent(),
         "media connection closed"
     );
@@ -348,7 +354,7 @@ fn joined(response: &proto::JoinResponse) -> RoomEvent {
     }
 }
 
-async fn readable(peer: Option<&Peer>) {
+async fn readable(peer: Option<&mut Peer>) {
     match peer {
         Some(peer) => peer.readable().await,
         None => std::future::pending().await,

@@ -3,14 +3,16 @@
 //! A socket a address, not one for all: ICE wants to know on which address a packet came in,
 //! and a wildcard socket doesn't say.
 
-use std::future::poll_fn;
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use str0m::net::Protocol;
 use tokio::io::Interest;
 
+use super::addresses::{self, Change};
 use super::datagram::{self, Look};
 use super::traffic::Traffic;
 
@@ -34,9 +36,20 @@ struct Bound {
     traffic: Traffic,
 }
 
+/// What became of sockets when addresses changed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// New ones.
+    pub opened: Vec<SocketAddr>,
+    /// Those of addresses that are gone.
+    pub closed: Vec<SocketAddr>,
+}
+
 /// One datagram's way: where it came from and which of our addresses it reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Received {
+    /// How it came.
+    pub proto: Protocol,
     /// Bytes in the buffer.
     pub len: usize,
     /// The sender.
@@ -47,19 +60,6 @@ pub struct Received {
     pub arrival: Instant,
 }
 
-/// Whether an interface's address may become a candidate.
-///
-/// Loopback only when the server is on this machine: elsewhere nobody can reach it. IPv6
-/// link-local addresses need a zone, which candidates don't carry.
-#[must_use]
-pub fn usable(address: IpAddr, server_is_local: bool) -> bool {
-    match address {
-        _ if address.is_loopback() => server_is_local,
-        IpAddr::V4(v4) => !v4.is_link_local() && !v4.is_unspecified(),
-        IpAddr::V6(v6) => !v6.is_unicast_link_local() && !v6.is_unspecified(),
-    }
-}
-
 impl Sockets {
     /// Binds a socket on each usable address of this machine.
     ///
@@ -68,11 +68,7 @@ impl Sockets {
     pub fn bind(server_is_local: bool) -> io::Result<Self> {
         let mut bound = Vec::new();
         let mut failure = None;
-        for interface in if_addrs::get_if_addrs()? {
-            let address = interface.ip();
-            if !usable(address, server_is_local) {
-                continue;
-            }
+        for address in addresses::present(server_is_local)? {
             match Bound::bind(address) {
                 Ok(socket) => bound.push(socket),
                 Err(error) => {
@@ -89,22 +85,45 @@ impl Sockets {
         Ok(Self { bound, unsent: 0 })
     }
 
+    /// Binds sockets on addresses that are new and drops those of addresses that are gone.
+    pub fn follow(&mut self, present: &BTreeSet<IpAddr>) -> Moved {
+        let before = self.bound.iter().map(|bound| bound.address.ip()).collect();
+        let change = Change::between(&before, present);
+        let mut moved = Moved::default();
+        self.bound.retain(|bound| {
+            let gone = change.removed.contains(&bound.address.ip());
+            if gone {
+                moved.closed.push(bound.address);
+            }
+            !gone
+        });
+        for address in change.added {
+            match Bound::bind(address) {
+                Ok(bound) => {
+                    moved.opened.push(bound.address);
+                    self.bound.push(bound);
+                }
+                // An IPv6 address can't be bound before the system has made sure of it: the
+                // next round tries again.
+                Err(error) => tracing::debug!(%address, %error, "address left out"),
+            }
+        }
+        moved
+    }
+
     /// Our addresses.
     pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> + '_ {
         self.bound.iter().map(|bound| bound.address)
     }
 
-    /// Waits until a datagram, or a socket's error, can be taken by [`Self::receive`] from a
+    /// Ready when a datagram, or a socket's error, can be taken by [`Self::receive`] from a
     /// socket that is watched.
-    pub async fn readable(&self) {
-        poll_fn(|cx| {
-            if self.bound.iter().any(|bound| bound.is_ready(cx)) {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
-        })
-        .await;
+    pub fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.bound.iter().any(|bound| bound.is_ready(cx)) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     }
 
     /// When the sockets that are not watched are to be looked at; `None` when all are watched.
@@ -179,6 +198,7 @@ impl Bound {
         };
         self.traffic.came(look.now);
         Some(Received {
+            proto: Protocol::Udp,
             len,
             source,
             local: self.address,
@@ -203,20 +223,10 @@ impl Bound {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
     use std::time::{Duration, SystemTime};
 
     use super::*;
-
-    #[test]
-    fn loopback_is_offered_to_a_server_on_this_machine_only() {
-        let loopback = IpAddr::from([127, 0, 0, 1]);
-        assert!(usable(loopback, true));
-        assert!(!usable(loopback, false));
-        assert!(usable(IpAddr::from([192, 168, 1, 7]), false));
-        assert!(!usable(IpAddr::from([169, 254, 3, 4]), false));
-        assert!(!usable("fe80::1".parse().unwrap(), false));
-        assert!(usable("2001:db8::1".parse().unwrap(), false));
-    }
 
     fn loopback(sockets: &Sockets) -> SocketAddr {
         sockets.addresses().find(|a| a.ip().is_loopback()).unwrap()
@@ -229,7 +239,7 @@ mod tests {
         let sender = UdpSocket::bind((loopback.ip(), 0)).unwrap();
         sender.send_to(b"hello", loopback).unwrap();
 
-        sockets.readable().await;
+        poll_fn(|cx| sockets.poll_ready(cx)).await;
         let mut buffer = [0; 16];
         let look = Look::now();
         let received = sockets.receive(look, &mut buffer).unwrap();
@@ -237,6 +247,30 @@ mod tests {
         assert_eq!(received.local, loopback);
         assert_eq!(received.source, sender.local_addr().unwrap());
         assert_eq!(sockets.receive(look, &mut buffer), None);
+    }
+
+    #[tokio::test]
+    async fn sockets_come_and_go_with_their_addresses() {
+        let mut sockets = Sockets::bind(true).unwrap();
+        let before: BTreeSet<IpAddr> = sockets.addresses().map(|a| a.ip()).collect();
+        // All of 127/8 is this machine's.
+        let new = IpAddr::from([127, 9, 9, 9]);
+        let mut now = before.clone();
+        now.insert(new);
+        let moved = sockets.follow(&now);
+        assert_eq!(
+            moved.opened.iter().map(SocketAddr::ip).collect::<Vec<_>>(),
+            [new]
+        );
+        assert_eq!(moved.closed, []);
+        assert_eq!(sockets.follow(&now), Moved::default());
+
+        let gone = sockets.follow(&BTreeSet::from([new])).closed;
+        assert_eq!(
+            gone.iter().map(SocketAddr::ip).collect::<BTreeSet<_>>(),
+            before
+        );
+        assert_eq!(sockets.addresses().count(), 1);
     }
 
     #[tokio::test]
@@ -252,7 +286,7 @@ mod tests {
         for _ in 0..100 {
             sender.send_to(b"media", loopback).unwrap();
         }
-        sockets.readable().await;
+        poll_fn(|cx| sockets.poll_ready(cx)).await;
         assert_eq!(take_all(&mut sockets, Instant::now()), 100);
 
         let mut now = sockets.look_at().expect("the busy one is not watched");
@@ -263,7 +297,7 @@ mod tests {
         assert_eq!(take_all(&mut sockets, now), 0);
         assert_eq!(sockets.look_at(), None);
         sender.send_to(b"again", loopback).unwrap();
-        sockets.readable().await;
+        poll_fn(|cx| sockets.poll_ready(cx)).await;
         assert_eq!(take_all(&mut sockets, now), 1);
     }
 }

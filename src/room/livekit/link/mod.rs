@@ -16,7 +16,8 @@
 //! ```
 //!
 //! - **Resuming**: the server still has our session; only signalling is opened anew. Media goes
-//!   on all the while, and keeps the state it has.
+//!   on all the while, and keeps the state it has. Paths are looked for anew, so an address of ours
+//!   that is gone leads here as well.
 //! - **`LastWord`**: media ended first. When a room is deleted, the server's word of it and the end
 //!   of the media connection arrive in any order.
 //! - **Connecting**: everything anew, with another token and another media connection. The old
@@ -84,6 +85,9 @@ pub enum Input {
     MediaUp,
     /// No media path is left, or the media stack gave up.
     MediaLost,
+    /// Our address that media came to is gone: signalling came over it as well, as a rule, and a
+    /// resumed session looks for paths anew.
+    PathLost,
     /// The media connection is said to be up, but nothing comes over it.
     MediaSilent,
     /// The server sends us away.
@@ -224,6 +228,7 @@ impl Step<'_> {
             | (State::Resuming { .. }, Input::Resumed) => self.live(),
             (State::Opening { .. }, Input::SignalLost) => self.reconnect(Interruption::Signalling),
             (State::Live { .. }, Input::SignalLost) => self.resume(Interruption::Signalling),
+            (State::Live { .. }, Input::PathLost) => self.resume(Interruption::Media),
             // Until it was up once, what is not there yet is not lost; the deadline watches.
             (State::Live { .. }, Input::MediaLost) => {
                 self.settle();

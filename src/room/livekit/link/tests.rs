@@ -33,6 +33,16 @@ fn lost_signalling_is_resumed_and_media_goes_on() {
 }
 
 #[test]
+fn a_lost_address_is_a_reason_to_resume() {
+    let (mut link, now) = live();
+    let told = Action::TellInterrupted(Interruption::Media);
+    assert_eq!(link.take(Input::PathLost, now, 1.0), [told, Action::Resume]);
+    // Until it was up once, there was no path to lose.
+    let mut link = Link::joined(now);
+    assert_eq!(link.take(Input::PathLost, now, 1.0), []);
+}
+
+#[test]
 fn resuming_is_given_up_after_a_while() {
     let (mut link, start) = live();
     let mut now = start;
@@ -168,6 +178,7 @@ fn input() -> impl Strategy<Value = Input> {
         4 => Just(Input::MediaUp),
         3 => Just(Input::MediaLost),
         2 => Just(Input::MediaSilent),
+        2 => Just(Input::PathLost),
         1 => leave.prop_map(Input::Leave),
         9 => Just(Input::Timer),
     ]
