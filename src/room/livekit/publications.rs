@@ -8,11 +8,15 @@
 //! recording goes on.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use livekit_protocol as proto;
+use proto::VideoQuality;
 use proto::participant_info::State;
+
+use super::layers::quality_for;
 
 use crate::room::{
     Codec, Kind, Participant, Present, Publication, Selection, Source, Track, TrackEnd, TrackId,
@@ -20,6 +24,13 @@ use crate::room::{
 
 /// How long the tracks of somebody who may come back are held.
 const GRACE: Duration = Duration::from_secs(15);
+
+/// Tracks of one participant that are looked at. More make no sense, and who knows whose idea
+/// they are.
+const MOST_PUBLISHED: usize = 64;
+
+/// Why a track is not recorded that would be, were there fewer.
+const NO_ROOM: &str = "select.max_participants or limits.max_tracks is reached: raise it";
 
 /// After a resume the server names everybody who is there; who is not named in this time left
 /// meanwhile. Other updates may come in between.
@@ -38,6 +49,8 @@ pub enum Change {
     Unsubscribe(TrackId, TrackEnd),
     /// A track that we asked for was muted or unmuted.
     Muted(TrackId, bool),
+    /// Ask the server for no more than this of a track that we asked for.
+    Layer(TrackId, VideoQuality),
     /// A track that the selection wants can't be recorded. Said once for each track.
     Unrecordable {
         /// Which track.
@@ -56,8 +69,11 @@ pub struct Publications {
     selection: Selection,
     /// Codecs that can't be recorded on this machine, and why.
     unrecordable: BTreeMap<Codec, String>,
+    most_lines: Option<NonZeroU32>,
     participants: BTreeMap<String, Known>,
     subscribed: BTreeMap<TrackId, Track>,
+    /// What we asked for of those tracks where there is a choice.
+    layers: BTreeMap<TrackId, VideoQuality>,
     /// Tracks that are gone while their publisher may come back, and until when.
     held: BTreeMap<TrackId, (Track, Instant)>,
     unnamed: Option<Unnamed>,
@@ -101,20 +117,26 @@ struct Published {
     codec: Result<Codec, String>,
     stereo: bool,
     muted: bool,
+    /// Of several layers the one that we want.
+    layer: Option<VideoQuality>,
 }
 
 impl Publications {
-    /// An empty room seen by the participant `own_sid`.
+    /// An empty room seen by the participant `own_sid`. Of pictures that come in several sizes
+    /// one of `most_lines` at most is wanted.
     #[must_use]
     pub const fn new(
         own_sid: String,
         selection: Selection,
         unrecordable: BTreeMap<Codec, String>,
+        most_lines: Option<NonZeroU32>,
     ) -> Self {
         Self {
             own_sid,
             selection,
             unrecordable,
+            most_lines,
+            layers: BTreeMap::new(),
             participants: BTreeMap::new(),
             subscribed: BTreeMap::new(),
             held: BTreeMap::new(),
@@ -136,7 +158,9 @@ impl Publications {
                 && info.disconnect_reason() == proto::DisconnectReason::DuplicateIdentity
         });
         let hold = Hold::These(replaced.map(|info| info.sid.clone()).collect());
-        self.take(infos, &hold, now)
+        let mut changes = self.take(infos, &hold, now);
+        self.choose_layers(&mut changes);
+        changes
     }
 
     /// We joined anew, as the participant `own_sid`: takes everybody who is there.
@@ -155,6 +179,8 @@ impl Publications {
             .into_iter()
             .filter(|id| self.subscribed.contains_key(id));
         changes.extend(still.map(Change::Again));
+        self.layers.clear();
+        self.choose_layers(&mut changes);
         changes
     }
 
@@ -204,7 +230,7 @@ impl Publications {
             if old.is_some_and(|known| known.version > info.version) {
                 continue;
             }
-            let known = Known::read(info, &self.unrecordable);
+            let known = Known::read(info, &self.unrecordable, self.most_lines);
             for (id, published) in &known.tracks {
                 let before = old.and_then(|known| known.tracks.get(id));
                 if before.is_none()
@@ -241,6 +267,12 @@ impl Publications {
         self.subscribed.get(id)
     }
 
+    /// What we asked for of a track where there is a choice.
+    #[must_use]
+    pub fn layer(&self, id: &TrackId) -> Option<VideoQuality> {
+        self.layers.get(id).copied()
+    }
+
     /// All tracks that we asked for.
     pub fn wanted(&self) -> impl Iterator<Item = &TrackId> {
         self.subscribed.keys()
@@ -259,6 +291,20 @@ impl Publications {
         }
     }
 
+    /// Says which layers are wanted, where that is news.
+    fn choose_layers(&mut self, changes: &mut Vec<Change>) {
+        self.layers.retain(|id, _| self.subscribed.contains_key(id));
+        let published = self.participants.values().flat_map(|known| &known.tracks);
+        for (id, published) in published {
+            if let Some(layer) = published.layer
+                && self.subscribed.contains_key(id)
+                && self.layers.insert(id.clone(), layer) != Some(layer)
+            {
+                changes.push(Change::Layer(id.clone(), layer));
+            }
+        }
+    }
+
     fn select(&mut self, changes: &mut Vec<Change>, hold: &Hold, now: Instant) {
         let view: Vec<Present> = self.participants.values().map(Known::view).collect();
         let decided = self.selection.update(&view);
@@ -273,6 +319,16 @@ impl Publications {
             }
             let end = self.end_of(|known| known.participant.sid == track.participant.sid);
             changes.push(Change::Unsubscribe(id, end));
+        }
+        for track in decided.refused {
+            let mut known = self.participants.values();
+            if let Some(known) = known.find(|known| known.tracks.contains_key(&track)) {
+                changes.push(Change::Unrecordable {
+                    track,
+                    identity: known.participant.identity.clone(),
+                    reason: NO_ROOM.to_owned(),
+                });
+            }
         }
         for id in decided.subscribe {
             let track = self
@@ -317,7 +373,11 @@ impl Publications {
 }
 
 impl Known {
-    fn read(info: &proto::ParticipantInfo, unrecordable: &BTreeMap<Codec, String>) -> Self {
+    fn read(
+        info: &proto::ParticipantInfo,
+        unrecordable: &BTreeMap<Codec, String>,
+        most_lines: Option<NonZeroU32>,
+    ) -> Self {
         let joined_ms = if info.joined_at_ms == 0 {
             info.joined_at * 1000
         } else {
@@ -334,11 +394,10 @@ impl Known {
             tracks: info
                 .tracks
                 .iter()
+                .take(MOST_PUBLISHED)
                 .filter_map(|track| {
-                    Some((
-                        TrackId::new(&track.sid),
-                        Published::read(track, unrecordable)?,
-                    ))
+                    let published = Published::read(track, unrecordable, most_lines)?;
+                    Some((TrackId::new(&track.sid), published))
                 })
                 .collect(),
         }
@@ -375,7 +434,11 @@ impl Known {
 }
 
 impl Published {
-    fn read(info: &proto::TrackInfo, unrecordable: &BTreeMap<Codec, String>) -> Option<Self> {
+    fn read(
+        info: &proto::TrackInfo,
+        unrecordable: &BTreeMap<Codec, String>,
+        most_lines: Option<NonZeroU32>,
+    ) -> Option<Self> {
         let source = source_of(info)?;
         Some(Self {
             source,
@@ -387,6 +450,7 @@ impl Published {
                 .audio_features()
                 .any(|f| f == proto::AudioTrackFeature::TfStereo),
             muted: info.muted,
+            layer: quality_for(info, most_lines),
         })
     }
 }
