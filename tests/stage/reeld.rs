@@ -94,8 +94,28 @@ impl Reeld {
         Self::record_at(&server.url(), room, output, options)
     }
 
+    /// The same with settings of `reeld.toml`, as variables.
+    pub fn record_set(
+        server: &Server,
+        room: &str,
+        output: &Path,
+        settings: &[(&str, &str)],
+    ) -> Self {
+        Self::spawn(&server.url(), room, output, &[], settings)
+    }
+
     /// The same with the server at `url`.
     pub fn record_at(url: &str, room: &str, output: &Path, options: &[&str]) -> Self {
+        Self::spawn(url, room, output, options, &[])
+    }
+
+    fn spawn(
+        url: &str,
+        room: &str,
+        output: &Path,
+        options: &[&str],
+        settings: &[(&str, &str)],
+    ) -> Self {
         let process = Process::spawn(
             "reeld",
             command()
@@ -103,6 +123,7 @@ impl Reeld {
                 .arg("--output")
                 .arg(output)
                 .args(options)
+                .envs(settings.iter().copied())
                 .env("LIVEKIT_API_KEY", API_KEY)
                 .env("LIVEKIT_API_SECRET", API_SECRET),
         );
