@@ -213,8 +213,12 @@ fn units_that_are_too_large_are_left_out_and_counted() {
     let (picture, sound) = (&frames.video, &frames.audio);
     let too_large = picture.dropped.of(DropReason::TooLarge);
     assert!(too_large >= 2, "{frames:?}");
-    assert_eq!(picture.written, 0, "none is a keyframe: {frames:?}");
-    assert_eq!(picture.dropped.total(), picture.received);
+    // What is asked for in its place may be small enough.
+    assert_eq!(
+        picture.received,
+        picture.written + picture.dropped.total(),
+        "{frames:?}"
+    );
     assert!(sound.written > 100, "{frames:?}");
     assert_eq!(sound.dropped.of(DropReason::TooLarge), 0);
 }

@@ -319,6 +319,26 @@ fn a_wall_clock_that_steps_moves_nothing() {
 }
 
 #[test]
+fn a_wall_clock_that_is_set_a_little_moves_nothing() {
+    // As libwebrtc's: pictures report each second and notice it long before sound does.
+    let pictures = Sender {
+        report_every: 1.0,
+        ..PICTURES
+    };
+    for step in [-1.5, -0.2, 0.42, 1.0] {
+        let (mut timeline, epoch, mut streams) = sound_and_pictures(SOUND, pictures);
+        run_both(&mut timeline, epoch, &mut streams, 60.0);
+        for stream in &mut streams {
+            stream.wall_step = step;
+        }
+        let after = run_both(&mut timeline, epoch, &mut streams, 180.0);
+        let skew = worst_skew(&after, 60.0);
+        assert!(skew < 5.0 * MS, "stepped by {step} s: {skew} s apart");
+        assert_eq!(timeline.counters().wall_clock_steps, 1);
+    }
+}
+
+#[test]
 fn one_wrong_report_changes_nothing() {
     let (mut timeline, epoch, mut streams) = sound_and_pictures(SOUND, PICTURES);
     run_both(&mut timeline, epoch, &mut streams, 60.0);
