@@ -16,8 +16,9 @@ const DRIFT_DIVISOR: i32 = 1_000;
 /// What a gap in the leading track counts for at most: the first unit after it proves little.
 const LONGEST_GAP: SignedDuration = SignedDuration::seconds(2);
 
-/// Tracks that see a step differ by less than this: reports are some milliseconds off.
-const SAME_STEP: SignedDuration = SignedDuration::milliseconds(100);
+/// Tracks that see a step differ by less than this: reports are some milliseconds off. No step
+/// that a track can see is that small.
+const SAME_STEP: SignedDuration = SignedDuration::milliseconds(40);
 
 /// Takes a participant's wall clock (of its sender reports) to local time since the epoch.
 ///

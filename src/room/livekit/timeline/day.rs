@@ -80,7 +80,7 @@ fn worst_of(day: &Day) -> Result<f64, TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
     fn sound_and_picture_stay_together_for_a_day(day in day()) {
