@@ -12,7 +12,7 @@ mod stage;
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use stage::process::udp_sockets;
+use stage::process::{peak_memory, udp_sockets};
 use stage::publisher::unix_now;
 use stage::reeld::{self, Outcome, Recording};
 use stage::room;
@@ -67,6 +67,53 @@ fn vp8_simulcast_is_recorded_through_its_layers() {
     // It begins at 180p, maybe with half the pictures, and climbs within seconds; at a switch
     // the other layer may show a picture again.
     whole_visit(&["--codec", "vp8", "--simulcast"]).assert_present(0.80, 4);
+}
+
+#[test]
+fn of_simulcast_the_layer_that_is_asked_for_is_recorded() {
+    let scene = Scene::set();
+    let mut reeld = scene.record_set(&[("REELD_VIDEO__MAX_HEIGHT", "360")]);
+    let mut publisher = scene.publish("tall", &["--codec", "h264", "--simulcast"]);
+    reeld.await_writing(1);
+    // Libwebrtc sends the largest layer last, some seconds after the others.
+    publisher.await_second(14);
+    let summary = reeld.stop().summary();
+    publisher.stop();
+    let dir = summary.recordings[0].place(&scene.output());
+    verify(&dir);
+    let manifest = reeld::manifest(&dir);
+    let layers = manifest["layers"].as_array().unwrap();
+    let heights: Vec<u64> = layers
+        .iter()
+        .map(|layer| layer["height"].as_u64().unwrap())
+        .collect();
+    println!("{layers:?}");
+    assert_eq!(heights.last(), Some(&360), "{heights:?}");
+    assert!(heights.iter().all(|height| *height <= 360), "{heights:?}");
+}
+
+#[test]
+fn a_flood_of_messages_is_ignored() {
+    let scene = Scene::set();
+    let mut reeld = scene.record_set(&[("REELD_LOG__LEVEL", "warn,reeld::room=debug")]);
+    let options = ["--codec", "h264", "--size", "640x360", "--data", "6:16"];
+    let mut publisher = scene.publish("talker", &options);
+    reeld.await_writing(1);
+    publisher.await_second(5);
+    let before = peak_memory(reeld.pid());
+    publisher.await_second(17);
+    let after = peak_memory(reeld.pid());
+    let stopped = unix_now();
+    let outcome = reeld.stop();
+    let report = publisher.stop();
+    let (_, ignored) = outcome.stderr.rsplit_once("ignored_messages=").unwrap();
+    let digits = ignored.split(|c: char| !c.is_ascii_digit()).next();
+    let ignored: u64 = digits.unwrap().parse().unwrap();
+    println!("{ignored} messages, peak from {before} to {after} bytes");
+    assert!(ignored > 1_000, "{ignored} messages came");
+    assert!(after - before < 16_000_000, "{before} to {after} bytes");
+    let film = scene.take(&outcome.summary(), "talker").film(&report);
+    film.assert_ends(report.frames_due(stopped));
 }
 
 #[test]

@@ -63,7 +63,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let style = Style::choose(std::io::stderr().is_terminal(), args.json);
     logging::init(style.log_level(&config), logging::Style::detect())?;
     let connection = config.connection(&room)?;
-    let plan = join::plan(&connection, config.selection(&room))?;
+    let plan = join::plan(&config, &connection, config.selection(&room))?;
     trust(&config)?;
     recorder::prepare(&config.output)?;
     media::init()?;

@@ -3,7 +3,7 @@
 //! Every message says what was found and what is allowed; who read the value adds where.
 
 use std::fmt;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,6 +28,8 @@ const FLUSH_INTERVAL: RangeInclusive<Duration> =
     Duration::from_millis(100)..=Duration::from_secs(1);
 const FLUSH_BYTES: RangeInclusive<ByteSize> =
     ByteSize::from_mebibytes(1)..=ByteSize::from_mebibytes(4);
+const MAX_UNIT_BYTES: RangeInclusive<ByteSize> =
+    ByteSize::from_bytes(64 << 10)..=ByteSize::from_mebibytes(8);
 const HANDOVER_BYTES: RangeInclusive<ByteSize> =
     ByteSize::from_mebibytes(1)..=ByteSize::from_mebibytes(64);
 
@@ -133,10 +135,37 @@ pub(super) fn sources<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Source>,
 pub(super) fn max_participants<'de, D: Deserializer<'de>>(
     from: D,
 ) -> Result<NonZeroUsize, D::Error> {
-    let count = whole(from, "", 1..=256)?;
-    // 1 is the least, so neither conversion fails.
+    count(from, 1..=256)
+}
+
+pub(super) fn max_tracks<'de, D: Deserializer<'de>>(from: D) -> Result<NonZeroUsize, D::Error> {
+    count(from, 1..=1024)
+}
+
+/// For ranges that begin above 0, so that neither conversion fails.
+fn count<'de, D: Deserializer<'de>>(
+    from: D,
+    allowed: RangeInclusive<u64>,
+) -> Result<NonZeroUsize, D::Error> {
+    let count = whole(from, "", allowed)?;
     let count = usize::try_from(count).ok().and_then(NonZeroUsize::new);
     count.ok_or_else(|| de::Error::custom("is out of range"))
+}
+
+pub(super) fn max_unit_bytes<'de, D: Deserializer<'de>>(from: D) -> Result<ByteSize, D::Error> {
+    size(from, &MAX_UNIT_BYTES)
+}
+
+pub(super) fn max_frames<'de, D: Deserializer<'de>>(from: D) -> Result<u16, D::Error> {
+    let pictures = whole(from, " pictures", 5..=300)?;
+    u16::try_from(pictures).map_err(de::Error::custom)
+}
+
+pub(super) fn max_height<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<NonZeroU32>, D::Error> {
+    let lines = u32::try_from(whole(from, " lines", 90..=4320)?).map_err(de::Error::custom)?;
+    Ok(NonZeroU32::new(lines))
 }
 
 pub(super) fn in_flight<'de, D: Deserializer<'de>>(from: D) -> Result<u8, D::Error> {

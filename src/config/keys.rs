@@ -1,8 +1,10 @@
 //! Which keys there are, taken from the schema itself, and which one was probably meant.
 
+use std::num::NonZeroU32;
+
 use serde_json::Value;
 
-use super::schema::{Config, Room, Selection};
+use super::schema::{Config, Room, Selection, Video};
 
 /// What stands behind a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +32,14 @@ impl Keys {
             token: None,
             select: Some(Selection::default()),
         };
+        // Absent by default, so that its default would not show that it is a number.
+        let video = Video {
+            max_height: Some(NonZeroU32::MIN),
+            ..Video::default()
+        };
         let config = Config {
             rooms: vec![room],
+            video,
             ..Config::default()
         };
         serde_json::to_value(config).map(Self)
@@ -134,6 +142,7 @@ mod tests {
             ("", Shape::Table),
             ("video", Shape::Table),
             ("video.in_flight", Shape::Number),
+            ("video.max_height", Shape::Number),
             ("video.keyframe_interval", Shape::Text),
             ("livekit.token", Shape::Text),
             ("select.sources", Shape::List),

@@ -3,7 +3,7 @@
 //! The annotated `reeld.toml` at the top of the repository says the same for users; a test
 //! holds the two together.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -29,6 +29,10 @@ pub struct Config {
     pub video: Video,
     /// How sound is encoded.
     pub audio: Audio,
+    /// How long lost packets are waited for.
+    pub jitter: Jitter,
+    /// What is refused because it is too much.
+    pub limits: Limits,
     /// How a recording is cut into files.
     pub segment: Segment,
     /// What is said of missing picture or sound.
@@ -50,6 +54,8 @@ impl Default for Config {
             select: Selection::default(),
             video: Video::default(),
             audio: Audio::default(),
+            jitter: Jitter::default(),
+            limits: Limits::default(),
             segment: Segment::default(),
             gaps: Gaps::default(),
             writer: Writer::default(),
@@ -123,10 +129,19 @@ impl Default for Selection {
     }
 }
 
-/// How video is encoded. H.264 is copied, so this touches VP8, VP9 and AV1 only.
+/// Which video is taken, and how it is encoded. H.264 is copied: what encodes touches VP8, VP9
+/// and AV1 only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Video {
+    /// Which of the layers that a publisher sends.
+    pub prefer: Prefer,
+    /// Of several layers none with more lines than this, where there is one; 90 to 4320. By
+    /// default what [`Video::prefer`] says.
+    #[serde(deserialize_with = "bounds::max_height")]
+    pub max_height: Option<NonZeroU32>,
+    /// What becomes of copied pictures after a loss, until the next keyframe.
+    pub on_loss: OnLoss,
     /// Decoded pictures between decoder and encoder at most; 1 to 4. More are dropped.
     #[serde(deserialize_with = "bounds::in_flight")]
     pub in_flight: u8,
@@ -144,9 +159,81 @@ pub struct Video {
 impl Default for Video {
     fn default() -> Self {
         Self {
+            prefer: Prefer::Full,
+            max_height: None,
+            on_loss: OnLoss::Wait,
             in_flight: 2,
             bitrate: BitRate::from_bits_per_second(2_500_000),
             keyframe_interval: Duration::from_secs(2),
+        }
+    }
+}
+
+impl Video {
+    /// With `prefer = "lean"` no layer has more lines, if nothing else is said.
+    const LEAN_HEIGHT: NonZeroU32 = NonZeroU32::MIN.saturating_add(719);
+
+    /// The most lines that a picture is to have where there is a choice.
+    #[must_use]
+    pub fn most_lines(&self) -> Option<NonZeroU32> {
+        let lean = (self.prefer == Prefer::Lean).then_some(Self::LEAN_HEIGHT);
+        self.max_height.or(lean)
+    }
+}
+
+/// Which of the layers that a publisher sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Prefer {
+    /// The largest.
+    Full,
+    /// The largest of at most 720 lines.
+    Lean,
+}
+
+/// What becomes of copied pictures after a loss, until the next keyframe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnLoss {
+    /// They are left out: the file shows nothing that is damaged.
+    Wait,
+    /// They are written: less is missing, and players show it damaged.
+    Keep,
+}
+
+/// How long lost packets are waited for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Jitter {
+    /// Pictures that wait for one before them at most; 5 to 300. Then it is given up.
+    #[serde(deserialize_with = "bounds::max_frames")]
+    pub max_frames: u16,
+}
+
+impl Default for Jitter {
+    fn default() -> Self {
+        Self { max_frames: 30 }
+    }
+}
+
+/// What is refused because it is too much.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Tracks of a room recorded at one time at most, of all participants; 1 to 1024.
+    #[serde(deserialize_with = "bounds::max_tracks")]
+    pub max_tracks: NonZeroUsize,
+    /// The largest encoded picture or packet of sound; 64 KiB to 8 MiB. Larger ones are dropped
+    /// and counted as `too_large`.
+    #[serde(deserialize_with = "bounds::max_unit_bytes")]
+    pub max_unit_bytes: ByteSize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_tracks: NonZeroUsize::MIN.saturating_add(63),
+            max_unit_bytes: ByteSize::from_mebibytes(4),
         }
     }
 }

@@ -47,11 +47,12 @@ pub async fn record(
     }
 }
 
-/// What to join for `connection`, recording what `select` says.
+/// What to join for `connection`, recording what `select` says and `config` of any room.
 ///
 /// # Errors
 /// When the selection can't be used.
 pub fn plan(
+    config: &Config,
     connection: &Connection<'_>,
     select: &config::Selection,
 ) -> Result<Join, SelectionError> {
@@ -75,7 +76,10 @@ pub fn plan(
             &select.participants,
             &select.sources,
             select.max_participants,
-        )?,
+        )?
+        .with_most_tracks(config.limits.max_tracks),
+        most_lines: config.video.most_lines(),
+        max_frames: config.jitter.max_frames,
     })
 }
 
@@ -104,6 +108,7 @@ pub fn room_settings(config: &Config, room: &str, on_failure: OnFailure) -> Room
             video_bitrate: config.video.bitrate.bits_per_second(),
             keyframe_interval: config.video.keyframe_interval,
             audio,
+            keep_damaged: config.video.on_loss == config::OnLoss::Keep,
         },
         writer: WriterSettings {
             flush_bytes: in_memory(config.writer.flush_bytes),
@@ -112,6 +117,7 @@ pub fn room_settings(config: &Config, room: &str, on_failure: OnFailure) -> Room
             segment_duration: config.segment.duration,
         },
         cut_on_resize: config.segment.on_resolution_change == config::ResolutionChange::New,
+        max_unit_bytes: in_memory(config.limits.max_unit_bytes),
         warn_after: config.gaps.warn_after,
         on_failure,
     }

@@ -41,6 +41,8 @@ pub struct RoomSettings {
     pub writer: WriterSettings,
     /// A picture of another size starts a new segment.
     pub cut_on_resize: bool,
+    /// The most bytes that an encoded picture or packet of sound may have.
+    pub max_unit_bytes: usize,
     /// Gaps in picture or sound longer than this are warned of.
     pub warn_after: Duration,
     /// What to do about a recording that failed.
@@ -293,6 +295,7 @@ impl Room {
             graph: self.settings.graph,
             writer: self.settings.writer,
             cut_on_resize: self.settings.cut_on_resize,
+            max_unit_bytes: self.settings.max_unit_bytes,
             warn_after: self.settings.warn_after,
         };
         let (inbox, receiver) = EventSender::bounded(INBOX);

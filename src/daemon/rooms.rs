@@ -69,9 +69,11 @@ pub async fn run(config: &Config, stop: &CancellationToken) -> Result<(), RoomsE
 
 fn plan(config: &Config, room: &Room) -> Result<crate::room::livekit::Join, RoomsError> {
     let connection = config.connection(room)?;
-    join::plan(&connection, config.selection(room)).map_err(|source| RoomsError::Selection {
-        room: room.name.clone(),
-        source,
+    join::plan(config, &connection, config.selection(room)).map_err(|source| {
+        RoomsError::Selection {
+            room: room.name.clone(),
+            source,
+        }
     })
 }
 

@@ -73,6 +73,8 @@ pub struct GraphSettings {
     pub keyframe_interval: Duration,
     /// What becomes of the sound.
     pub audio: AudioOut,
+    /// Video that is copied goes on after a loss without waiting for a keyframe.
+    pub keep_damaged: bool,
 }
 
 /// The sound that a graph is given.
@@ -283,6 +285,7 @@ mod tests {
             video_bitrate: 1_000_000,
             keyframe_interval: Duration::from_secs(2),
             audio: AudioOut::Opus,
+            keep_damaged: false,
         };
         let graph = Graph::start(nothing, &settings, Duration::ZERO, Box::new(Nowhere));
         is_send(&graph);

@@ -33,6 +33,8 @@ const TICK: Duration = Duration::from_nanos(1_000_000_000 / TICKS_PER_SECOND + 1
 pub(super) struct VideoTrack {
     feed: Feed,
     gate: Gate,
+    /// Pictures pass after a loss: they are copied, and wanted as they are.
+    keeps_damaged: bool,
     base: Duration,
     lead: Duration,
     last: Option<Duration>,
@@ -68,6 +70,7 @@ impl VideoTrack {
             feed,
             transcoded,
             gate: Gate::new(),
+            keeps_damaged: settings.keep_damaged && !transcoded,
             base,
             lead,
             last: None,
@@ -114,7 +117,8 @@ impl VideoTrack {
         }
         let at = self.last.map_or(at, |last| at.max(last + TICK));
         let room = self.feed.has_room(at + self.lead);
-        self.gate.admit(unit.keyframe, unit.contiguous, room)?;
+        let joins_on = unit.contiguous || self.keeps_damaged;
+        self.gate.admit(unit.keyframe, joins_on, room)?;
         Ok(at)
     }
 

@@ -62,6 +62,8 @@ impl From<Step> for Decision {
 #[derive(Debug)]
 pub struct Cutter {
     segment: Duration,
+    /// Copied video goes on after a loss.
+    keep_damaged: bool,
     /// Since when the first segment, or the one after a failure, waits for its tracks.
     waits_since: Option<Instant>,
     video: Option<Active>,
@@ -76,6 +78,8 @@ struct Active {
     track: Track,
     /// Nothing can be decoded before the next keyframe, for this reason.
     waits: Option<DropReason>,
+    /// Pictures since a loss are kept, but a keyframe is wanted.
+    damaged: bool,
     /// A unit that decoding can start with has come.
     delivered: bool,
     /// When its newest unit was captured.
@@ -89,11 +93,13 @@ struct Open {
 }
 
 impl Cutter {
-    /// A recording without tracks, cut each `segment`.
+    /// A recording without tracks, cut each `segment`. With `keep_damaged`, pictures that are
+    /// copied go on after a loss without waiting for a keyframe; it is asked for all the same.
     #[must_use]
-    pub const fn new(segment: Duration) -> Self {
+    pub const fn new(segment: Duration, keep_damaged: bool) -> Self {
         Self {
             segment,
+            keep_damaged,
             waits_since: None,
             video: None,
             audio: None,
@@ -110,6 +116,7 @@ impl Cutter {
         *self.slot(kind) = Some(Active {
             track,
             waits,
+            damaged: false,
             delivered: false,
             newest: Duration::ZERO,
         });
@@ -189,11 +196,12 @@ impl Cutter {
             active.delivered = true;
             active.newest = unit.at;
         }
-        let decision = match self.open {
+        let mut decision = match self.open {
             None => Step::Hold.into(),
             Some(open) if kind == Kind::Video => self.video_unit(open, unit),
             Some(open) => self.audio_unit(open, unit),
         };
+        decision.ask_keyframe |= kind == Kind::Video && self.is_damaged();
         if let Step::Cut(layout) = decision.step {
             self.cut_next = false;
             self.open = Some(Open {
@@ -269,6 +277,10 @@ impl Cutter {
         }
     }
 
+    fn is_damaged(&self) -> bool {
+        self.video.as_ref().is_some_and(|video| video.damaged)
+    }
+
     fn needs_keyframe(&mut self, kind: Kind, unit: &AccessUnit) -> Option<Decision> {
         if kind == Kind::Audio {
             return None;
@@ -276,10 +288,16 @@ impl Cutter {
         let active = self.video.as_mut()?;
         if unit.keyframe {
             active.waits = None;
+            active.damaged = false;
             return None;
         }
         if !unit.contiguous && active.waits.is_none() {
-            active.waits = Some(DropReason::Discontinuity);
+            // A decoder fed with such pictures may fail, and then more is lost than they are worth.
+            if self.keep_damaged && active.track.codec == Codec::H264 {
+                active.damaged = true;
+            } else {
+                active.waits = Some(DropReason::Discontinuity);
+            }
         }
         let reason = active.waits?;
         Some(Decision {

@@ -26,11 +26,13 @@ pub enum DropReason {
     Disk,
     /// The configuration asks for it to be left out.
     Filtered,
+    /// It has more bytes than a unit may have.
+    TooLarge,
 }
 
 impl DropReason {
     /// Every reason, in the order of declaration.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Backpressure,
         Self::AwaitingKeyframe,
         Self::Discontinuity,
@@ -39,6 +41,7 @@ impl DropReason {
         Self::Undecodable,
         Self::Disk,
         Self::Filtered,
+        Self::TooLarge,
     ];
 
     /// The word used in manifests, metrics and logs.
@@ -53,6 +56,7 @@ impl DropReason {
             Self::Undecodable => "undecodable",
             Self::Disk => "disk",
             Self::Filtered => "filtered",
+            Self::TooLarge => "too_large",
         }
     }
 }

@@ -34,6 +34,8 @@ pub struct RecordingSetup {
     pub writer: WriterSettings,
     /// A picture of another size starts a new segment.
     pub cut_on_resize: bool,
+    /// The most bytes that a unit may have.
+    pub max_unit_bytes: usize,
     /// Gaps longer than this are warned of.
     pub warn_after: Duration,
 }

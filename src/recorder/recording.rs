@@ -82,7 +82,7 @@ async fn run_on(
     progress: watch::Sender<RecordingProgress>,
 ) -> RecordingSummary {
     let mut recording = Recording {
-        cutter: Cutter::new(setup.writer.segment_duration),
+        cutter: Cutter::new(setup.writer.segment_duration, setup.graph.keep_damaged),
         journal: Journal::new(&setup.room, &setup.participant.identity, setup.warn_after),
         kinds: BTreeMap::new(),
         awake: Instant::now(),

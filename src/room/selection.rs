@@ -61,6 +61,9 @@ pub struct Changes {
     pub subscribe: Vec<TrackId>,
     /// Tracks that were wanted and no longer are, because they or their publisher are gone.
     pub unsubscribe: Vec<TrackId>,
+    /// Tracks that would be wanted, had there been room for them. Each is named once, as long as
+    /// it is refused.
+    pub refused: Vec<TrackId>,
 }
 
 /// The choice, and what was chosen so far.
@@ -73,8 +76,10 @@ pub struct Selection {
     identities: GlobSet,
     sources: BTreeSet<Source>,
     most: NonZeroUsize,
+    most_tracks: usize,
     places: BTreeSet<String>,
     chosen: BTreeSet<TrackId>,
+    refused: BTreeSet<TrackId>,
 }
 
 impl Selection {
@@ -101,9 +106,19 @@ impl Selection {
             identities: compile(globs)?,
             sources: sources.iter().copied().collect(),
             most,
+            most_tracks: usize::MAX,
             places: BTreeSet::new(),
             chosen: BTreeSet::new(),
+            refused: BTreeSet::new(),
         })
+    }
+
+    /// The same with so many tracks at a time at most, of all participants. Tracks that are
+    /// chosen stay so; a free place goes to who joined first.
+    #[must_use]
+    pub fn with_most_tracks(mut self, most: NonZeroUsize) -> Self {
+        self.most_tracks = most.get();
+        self
     }
 
     /// Looks at all that are in the room now and says what has to change. The same room again
@@ -121,20 +136,35 @@ impl Selection {
             .collect();
         self.places
             .retain(|sid| wanted.keys().any(|(_, present)| present == sid));
-        let mut chosen = BTreeSet::new();
+        let mut placed = Vec::new();
+        let mut refused = BTreeSet::new();
         for ((_, sid), tracks) in wanted {
             if self.places.contains(sid) {
-                chosen.extend(tracks.into_iter().cloned());
+                placed.extend(tracks);
             } else if !tracks.is_empty() && self.places.len() < self.most.get() {
                 self.places.insert(sid.to_owned());
-                chosen.extend(tracks.into_iter().cloned());
+                placed.extend(tracks);
+            } else {
+                refused.extend(tracks.into_iter().cloned());
+            }
+        }
+        let (stay, new): (Vec<&TrackId>, Vec<&TrackId>) =
+            placed.into_iter().partition(|id| self.chosen.contains(id));
+        let mut chosen: BTreeSet<TrackId> = stay.into_iter().cloned().collect();
+        for id in new {
+            if chosen.len() < self.most_tracks {
+                chosen.insert(id.clone());
+            } else {
+                refused.insert(id.clone());
             }
         }
         let changes = Changes {
             subscribe: chosen.difference(&self.chosen).cloned().collect(),
             unsubscribe: self.chosen.difference(&chosen).cloned().collect(),
+            refused: refused.difference(&self.refused).cloned().collect(),
         };
         self.chosen = chosen;
+        self.refused = refused;
         changes
     }
 
@@ -253,6 +283,30 @@ mod tests {
         let second = selection.update(&[cem, bob]);
         assert_eq!(names(&second.unsubscribe), ["ann/camera"]);
         assert_eq!(names(&second.subscribe), ["bob/camera"]);
+    }
+
+    #[test]
+    fn what_finds_no_room_is_refused_once_and_has_its_turn_later() {
+        let most = NonZeroUsize::new(3).unwrap();
+        let mut selection = selection(&["*"], &BOTH, 2).with_most_tracks(most);
+        let (ann, bob, cem) = (
+            present("ann", 1, &BOTH),
+            present("bob", 2, &BOTH),
+            present("cem", 3, &[Source::Camera]),
+        );
+        let all = [ann, bob.clone(), cem.clone()];
+        let first = selection.update(&all);
+        assert_eq!(
+            names(&first.subscribe),
+            ["ann/camera", "ann/microphone", "bob/camera"]
+        );
+        // The one for want of tracks, the other for want of participants.
+        assert_eq!(names(&first.refused), ["bob/microphone", "cem/camera"]);
+        assert_eq!(selection.update(&all), Changes::default());
+
+        let second = selection.update(&[bob, cem]);
+        assert_eq!(names(&second.subscribe), ["bob/microphone", "cem/camera"]);
+        assert!(second.refused.is_empty());
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub fn settings() -> GraphSettings {
         video_bitrate: 1_000_000,
         keyframe_interval: Duration::from_secs(1),
         audio: AudioOut::Aac { bitrate: 64_000 },
+        keep_damaged: false,
     }
 }
 

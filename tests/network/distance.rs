@@ -16,8 +16,9 @@ use super::stage::scene::{Film, ROOM, Scene};
 const GROWTH: u64 = 16 << 20;
 /// The second of the test card at which recording has settled.
 pub const SETTLED: u32 = 5;
-/// What becomes of a picture that takes part in a gap's edge, in seconds.
-const EDGE_S: f64 = 0.5;
+/// What a gap costs more than the outage that made it, in seconds: a new connection and the wait for
+/// a keyframe.
+const EDGE_S: f64 = 1.5;
 
 /// Pictures that the publisher's encoder gets through while it shares two cores: what is missing
 /// of them was lost on the way.

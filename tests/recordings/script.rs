@@ -38,6 +38,7 @@ pub fn settings(root: &Path, segment: Duration) -> RoomSettings {
             video_bitrate: 500_000,
             keyframe_interval: ms(1_000),
             audio: AudioOut::Aac { bitrate: 64_000 },
+            keep_damaged: false,
         },
         writer: WriterSettings {
             segment_duration: segment,
@@ -45,6 +46,7 @@ pub fn settings(root: &Path, segment: Duration) -> RoomSettings {
             ..WriterSettings::default()
         },
         cut_on_resize: false,
+        max_unit_bytes: 4 << 20,
         warn_after: ms(2_000),
         on_failure: OnFailure::Retry,
     }

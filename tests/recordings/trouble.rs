@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use reeld::daemon::room::{OnFailure, RoomSettings};
-use reeld::recorder::Manifest;
+use reeld::recorder::{DropReason, Manifest};
 use reeld::room::{Codec, Source};
 use reeld::verify;
 
@@ -174,4 +174,51 @@ fn what_cannot_be_decoded_fails_alone_and_leaves_no_file() {
     let recording = Recording::read(&played.folder("bob", Source::Camera));
     assert_eq!(recording.pictures(), played.sent("V2"));
     assert!(recording.files.iter().all(|file| video(file).is_some()));
+}
+
+#[test]
+fn damaged_pictures_are_kept_where_that_is_asked_for() {
+    let output = output();
+    let ann = participant("ann");
+    let mut settings = settings(output.path(), LONG_SEGMENTS);
+    settings.graph.keep_damaged = true;
+    let mut room = Room::open(settings);
+    room.camera(&ann, "V");
+    room.play(ms(1_200));
+    room.lose("V", 2);
+    room.play(ms(1_500));
+    let played = room.close();
+
+    let recording = Recording::read(&played.folder("ann", Source::Camera));
+    assert_eq!(recording.pictures(), played.sent("V"));
+    assert_eq!(recording.manifest.totals.drops.total(), 0);
+    assert!(played.asked("V") >= 1, "a keyframe ends the damage");
+}
+
+#[test]
+fn units_that_are_too_large_are_left_out_and_counted() {
+    let output = output();
+    let ann = participant("ann");
+    let mut room = Room::open(RoomSettings {
+        max_unit_bytes: 1_000,
+        ..settings(output.path(), LONG_SEGMENTS)
+    });
+    room.camera(&ann, "V");
+    room.microphone(&ann, "A");
+    room.play(ms(4_000));
+    let played = room.close();
+
+    assert!(played.asked("V") >= 1);
+    let frames = &played.only().frames;
+    let (picture, sound) = (&frames.video, &frames.audio);
+    let too_large = picture.dropped.of(DropReason::TooLarge);
+    assert!(too_large >= 2, "{frames:?}");
+    // What is asked for in its place may be small enough.
+    assert_eq!(
+        picture.received,
+        picture.written + picture.dropped.total(),
+        "{frames:?}"
+    );
+    assert!(sound.written > 100, "{frames:?}");
+    assert_eq!(sound.dropped.of(DropReason::TooLarge), 0);
 }

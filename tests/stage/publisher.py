@@ -50,6 +50,7 @@ def arguments():
     parser.add_argument("--no-dtx", action="store_true", help="send silence as well")
     parser.add_argument("--no-video", action="store_true")
     parser.add_argument("--no-audio", action="store_true")
+    parser.add_argument("--data", metavar="FROM:TO", help="messages to all, in seconds since t0")
     parser.add_argument("--mute-audio", metavar="FROM:TO", help="in seconds since t0")
     parser.add_argument("--mute-video", metavar="FROM:TO", help="in seconds since t0")
     parser.add_argument(
@@ -188,6 +189,16 @@ async def send_audio(source, t0, options, lateness):
             lateness.add(k // 100, "beep_late_ms", at - t0 - k / 100)
 
 
+async def send_data(room, t0, span):
+    start, end = (float(second) for second in span.split(":"))
+    message = bytes(1_000)
+    await pause_until(t0 + start)
+    while time.monotonic() < t0 + end:
+        for reliable in (True, False):
+            await room.local_participant.publish_data(message, reliable=reliable)
+        await asyncio.sleep(0.002)
+
+
 async def tell_encoded(track, lateness):
     while True:
         await asyncio.sleep(1)
@@ -288,6 +299,8 @@ async def main():
         senders.append(send_audio(audio, t0, options, lateness))
         if options.mute_audio:
             senders.append(mute(microphone, t0, options.mute_audio))
+    if options.data:
+        senders.append(send_data(room, t0, options.data))
     sending = asyncio.gather(*senders)
     telling = asyncio.create_task(tell_encoded(camera, lateness)) if camera else None
     stopped = asyncio.create_task(stop.wait())

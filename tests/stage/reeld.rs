@@ -94,6 +94,16 @@ impl Reeld {
         Self::record_at(&server.url(), room, output, options)
     }
 
+    /// The same with settings of `reeld.toml`, as variables.
+    pub fn record_set(
+        server: &Server,
+        room: &str,
+        output: &Path,
+        settings: &[(&str, &str)],
+    ) -> Self {
+        Self::record_configured(&server.url(), room, output, &[], settings)
+    }
+
     /// The same with the server at `url`.
     pub fn record_at(url: &str, room: &str, output: &Path, options: &[&str]) -> Self {
         Self::record_configured(url, room, output, options, &[])

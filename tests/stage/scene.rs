@@ -62,6 +62,11 @@ impl Scene {
         Reeld::record(&self.server, ROOM, &self.output(), options)
     }
 
+    /// Records with settings of `reeld.toml`, as variables.
+    pub fn record_set(&self, settings: &[(&str, &str)]) -> Reeld {
+        Reeld::record_set(&self.server, ROOM, &self.output(), settings)
+    }
+
     pub fn publish(&self, identity: &str, options: &[&str]) -> Publisher {
         Publisher::start(&self.server, ROOM, identity, options)
     }

@@ -104,6 +104,7 @@ fn the_annotated_file_has_every_key_and_its_examples_load() {
 fn the_annotated_file_names_the_bounds_that_hold() {
     for (key, least, most) in [
         ("video.in_flight", "1", "4"),
+        ("video.max_height", "90", "4320"),
         ("video.bitrate", "50000", "50000000"),
         ("video.keyframe_interval", "\"500ms\"", "\"10s\""),
         ("audio.bitrate", "16000", "320000"),
@@ -112,6 +113,9 @@ fn the_annotated_file_names_the_bounds_that_hold() {
         ("writer.flush_bytes", "\"1MiB\"", "\"4MiB\""),
         ("writer.flush_interval", "\"100ms\"", "\"1s\""),
         ("select.max_participants", "1", "256"),
+        ("jitter.max_frames", "5", "300"),
+        ("limits.max_tracks", "1", "1024"),
+        ("limits.max_unit_bytes", "\"64KiB\"", "\"8MiB\""),
     ] {
         for bound in [least, most] {
             load_text(&format!("{key} = {bound}")).unwrap();
@@ -151,6 +155,7 @@ fn room(name: &str) -> Room {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "each key is there once")]
 fn every_key_is_read_from_the_file() {
     let config = load_text(
         r#"
@@ -166,12 +171,20 @@ fn every_key_is_read_from_the_file() {
         sources = ["screen_share", "microphone"]
         max_participants = 3
         [video]
+        prefer = "lean"
+        max_height = 480
+        on_loss = "keep"
         in_flight = 4
         bitrate = 1_000_000
         keyframe_interval = "1s500ms"
         [audio]
         codec = "opus"
         bitrate = 128_000
+        [jitter]
+        max_frames = 60
+        [limits]
+        max_tracks = 8
+        max_unit_bytes = "1MiB"
         [segment]
         duration = "30m"
         on_resolution_change = "new"
@@ -210,6 +223,9 @@ fn every_key_is_read_from_the_file() {
             max_participants: 3.try_into().unwrap(),
         },
         video: Video {
+            prefer: Prefer::Lean,
+            max_height: Some(480.try_into().unwrap()),
+            on_loss: OnLoss::Keep,
             in_flight: 4,
             bitrate: BitRate::from_bits_per_second(1_000_000),
             keyframe_interval: Duration::from_millis(1500),
@@ -217,6 +233,11 @@ fn every_key_is_read_from_the_file() {
         audio: Audio {
             codec: AudioCodec::Opus,
             bitrate: BitRate::from_bits_per_second(128_000),
+        },
+        jitter: Jitter { max_frames: 60 },
+        limits: Limits {
+            max_tracks: 8.try_into().unwrap(),
+            max_unit_bytes: ByteSize::from_mebibytes(1),
         },
         segment: Segment {
             duration: Duration::from_mins(30),
@@ -304,6 +325,22 @@ fn variables_hold_numbers_words_and_lists() {
     assert_eq!(config.video.bitrate.bits_per_second(), 500_000);
     assert_eq!(config.audio.codec, AudioCodec::Opus);
     assert_eq!(config.writer.flush_interval, Duration::from_millis(500));
+}
+
+#[test]
+fn lean_video_has_720_lines_at_most_unless_something_else_is_said() {
+    for (video, lines) in [
+        ("", None),
+        ("prefer = \"lean\"", Some(720)),
+        ("max_height = 360", Some(360)),
+        ("prefer = \"lean\"\nmax_height = 1080", Some(1080)),
+    ] {
+        let config = load_text(&format!("[video]\n{video}")).unwrap();
+        let found = config.video.most_lines().map(std::num::NonZeroU32::get);
+        assert_eq!(found, lines, "{video}");
+    }
+    let config = load_variables(&[("REELD_VIDEO__MAX_HEIGHT", "360")]).unwrap();
+    assert_eq!(config.video.max_height.unwrap().get(), 360);
 }
 
 #[test]

@@ -58,7 +58,7 @@ struct Case {
 impl Case {
     fn new(tracks: &[Track]) -> Self {
         let start = Instant::now();
-        let mut cutter = Cutter::new(Duration::from_mins(1));
+        let mut cutter = Cutter::new(Duration::from_mins(1), false);
         for track in tracks {
             cutter.track_added(track.clone(), start);
         }
@@ -307,7 +307,7 @@ struct Model {
 impl Model {
     fn new() -> Self {
         Self {
-            cutter: Cutter::new(Duration::from_secs(10)),
+            cutter: Cutter::new(Duration::from_secs(10), false),
             start: Instant::now(),
             now: 0,
             tracks: 0,
@@ -443,6 +443,51 @@ impl Model {
         }
         Ok(())
     }
+}
+
+/// A unit before which something is missing.
+fn after_a_loss(ms: u64) -> AccessUnit {
+    AccessUnit {
+        contiguous: false,
+        ..unit(ms, false)
+    }
+}
+
+#[test]
+fn after_a_loss_each_picture_asks_for_a_keyframe_until_it_comes() {
+    for keep_damaged in [false, true] {
+        let mut cutter = Cutter::new(Duration::from_mins(1), keep_damaged);
+        cutter.track_added(camera(), Instant::now());
+        let id = TrackId::new("V");
+        assert_eq!(cutter.unit(&id, &unit(0, true)).step, Step::Hold);
+        cutter.opened(PICTURE, Duration::ZERO);
+        assert_eq!(cutter.unit(&id, &unit(33, false)), Step::Push.into());
+        let expected = Decision {
+            step: if keep_damaged {
+                Step::Push
+            } else {
+                Step::Drop(DropReason::Discontinuity)
+            },
+            ask_keyframe: true,
+        };
+        assert_eq!(cutter.unit(&id, &after_a_loss(100)), expected);
+        for number in 0..100 {
+            assert_eq!(cutter.unit(&id, &unit(133 + number, false)), expected);
+        }
+        assert_eq!(cutter.unit(&id, &unit(500, true)), Step::Push.into());
+        assert_eq!(cutter.unit(&id, &unit(533, false)), Step::Push.into());
+    }
+}
+
+#[test]
+fn what_is_encoded_again_is_never_damaged() {
+    let mut cutter = Cutter::new(Duration::from_mins(1), true);
+    let vp8 = track("V", Source::Camera, Codec::Vp8);
+    cutter.track_added(vp8, Instant::now());
+    let id = TrackId::new("V");
+    cutter.unit(&id, &unit(0, true));
+    let lost = cutter.unit(&id, &after_a_loss(33));
+    assert_eq!(lost.step, Step::Drop(DropReason::Discontinuity));
 }
 
 proptest! {

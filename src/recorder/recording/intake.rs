@@ -76,6 +76,10 @@ impl Recording {
             .get_or_insert_with(|| Pace::new(unit.at, now))
             .unit(unit.at, now);
         self.end = self.end.max(unit.at);
+        if unit.data.len() > self.setup.max_unit_bytes {
+            self.too_large(kind, &unit);
+            return Ok(());
+        }
         self.cut_if_resized(kind, &unit);
         let decision = self.cutter.unit(id, &unit);
         if decision.ask_keyframe {
@@ -91,6 +95,15 @@ impl Recording {
             Step::Hold => self.hold(kind, unit, now).await?,
         }
         Ok(())
+    }
+
+    /// Leaves a unit out, and with it all that builds on it.
+    fn too_large(&mut self, kind: Kind, unit: &AccessUnit) {
+        self.refuse(kind, unit, DropReason::TooLarge);
+        self.cutter.lost(kind, DropReason::Discontinuity);
+        if kind == Kind::Video {
+            self.ask_keyframe();
+        }
     }
 
     async fn hold(

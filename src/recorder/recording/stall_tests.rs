@@ -161,9 +161,11 @@ fn setup(root: &std::path::Path) -> RecordingSetup {
             video_bitrate: 1_000_000,
             keyframe_interval: Duration::from_secs(2),
             audio: AudioOut::Aac { bitrate: 64_000 },
+            keep_damaged: false,
         },
         writer: WriterSettings::default(),
         cut_on_resize: false,
+        max_unit_bytes: 4 << 20,
         warn_after: Duration::from_secs(2),
     }
 }

@@ -37,17 +37,20 @@ pub struct Entered {
 pub struct Door {
     url: String,
     room: String,
+    /// Pictures that wait for a missing one at most.
+    max_frames: u16,
     given: Credentials,
     /// The same with an identity of this stay's own, or the newest token.
     current: Credentials,
 }
 
 impl Door {
-    pub fn new(url: String, room: String, given: Credentials) -> Self {
+    pub fn new(url: String, room: String, max_frames: u16, given: Credentials) -> Self {
         Self {
             current: given.of_a_stay(fastrand::u32(..)),
             url,
             room,
+            max_frames,
             given,
         }
     }
@@ -78,6 +81,7 @@ impl Door {
     ) -> impl Future<Output = Result<Entered, LiveKitError>> + Send + use<> {
         let token = self.current.token_for(&self.room, SystemTime::now());
         let url = self.url.clone();
+        let max_frames = self.max_frames;
         async move {
             if let Some(old) = old {
                 old.close().await;
@@ -86,7 +90,8 @@ impl Door {
                 SignalClient::connect(&url, &token?, signal_options(), None)
                     .await
                     .map_err(|error| LiveKitError::from_signal(&url, error))?;
-            let peer = match Peer::open(is_on_this_machine(&url).await, Instant::now()) {
+            let is_local = is_on_this_machine(&url).await;
+            let peer = match Peer::open(is_local, max_frames, Instant::now()) {
                 Ok(peer) => peer,
                 Err(error) => {
                     client.close().await;

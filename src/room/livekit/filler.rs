@@ -43,6 +43,25 @@ pub fn is_filler(codec: Codec, unit: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_looked_at(
+            bytes in prop::collection::vec(any::<u8>(), 0..40),
+            cut in 0..40_usize,
+        ) {
+            for codec in [Codec::H264, Codec::Vp8, Codec::Vp9, Codec::Av1, Codec::Opus] {
+                let made_up = |front: &[u8], known: &[u8]| {
+                    let unit = [front, known].concat();
+                    is_filler(codec, &unit[..cut.min(unit.len())])
+                };
+                let found = [made_up(&bytes, &H264_2X2), made_up(&[0x10, 0, 0], &VP8_8X8)];
+                // Nothing is known by a part of it.
+                prop_assert!(found == [false; 2] || cut >= H264_2X2.len());
+            }
+        }
+    }
 
     #[test]
     fn the_servers_pictures_are_known() {

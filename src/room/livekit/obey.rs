@@ -163,11 +163,12 @@ impl Session {
                     }
                     self.units.forget(&id);
                     self.silence.remove(&id);
-                    self.keyframe_asked.remove(&id);
+                    self.keyframes.forget(&id);
                     self.events
                         .tell(RoomEvent::TrackRemoved { id, end })
                         .await?;
                 }
+                Change::Layer(id, layer) => self.ask_layer(&id, layer).await,
                 Change::Muted(id, muted) => {
                     self.silence
                         .excuse(&id, Excuse::Muted, muted, Instant::now());
@@ -245,6 +246,22 @@ impl Session {
         }
         self.subscribe(id, false).await;
         self.subscribe(id, true).await;
+        // The server forgot it with the subscription.
+        if let Some(layer) = self.publications.layer(id) {
+            self.ask_layer(id, layer).await;
+        }
+    }
+
+    async fn ask_layer(&mut self, id: &TrackId, layer: proto::VideoQuality) {
+        if !self.link.takes_messages() {
+            return;
+        }
+        let settings = proto::UpdateTrackSettings {
+            track_sids: vec![id.as_str().to_owned()],
+            quality: layer.into(),
+            ..Default::default()
+        };
+        self.send(Request::TrackSetting(settings)).await;
     }
 
     async fn subscribe(&mut self, id: &TrackId, subscribe: bool) {

@@ -21,16 +21,9 @@ use super::datagram::Look;
 use super::fallback::Fallback;
 use super::sdp;
 use super::sockets::{Received, Sockets};
+use super::stack;
 use super::streams::{StreamEvent, Streams};
 use crate::room::TrackId;
-
-/// Packets of video held back while one before them is missing. It must exceed the packets of
-/// the largest keyframe (a 1080p one has 100–300).
-const REORDER_PACKETS: usize = 400;
-
-/// Sound that waits this long for a lost packet goes on without it: it must be shorter than
-/// the time after which a recording fills silence in.
-const AUDIO_REORDER: Duration = Duration::from_millis(300);
 
 /// Remote candidates kept while the first offer is still to come.
 const EARLY_CANDIDATES: usize = 64;
@@ -41,7 +34,7 @@ const DATAGRAMS_A_TURN: usize = 64;
 /// Datagrams this old come from before a stall of ours.
 const BEHIND: Duration = Duration::from_millis(100);
 
-/// Larger than any packet that crosses a path without fragmenting.
+/// Larger than any packet that crosses a path without fragmenting; what is longer is refused.
 const DATAGRAM: usize = 2048;
 
 /// What the peer has to say.
@@ -83,38 +76,38 @@ pub struct Peer {
     newest: Instant,
     /// Datagrams of a time gone by are still to be taken: until then no later time is told.
     behind: bool,
-    buffer: Box<[u8; DATAGRAM]>,
+    /// One byte more shows what is longer.
+    buffer: Box<[u8; DATAGRAM + 1]>,
     counts: PeerCounts,
 }
 
 /// What came in and was of no use.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct PeerCounts {
-    /// Datagrams that are neither STUN, DTLS nor RTP, or don't belong to this connection.
+    /// Datagrams that are neither STUN, DTLS nor RTP, don't belong to this connection, or are
+    /// longer than a packet can be.
     pub foreign_datagrams: u64,
     /// Access units of a media line that no offer names a track for.
     pub unnamed_units: u64,
+    /// Messages on data channels, which nobody here wants: they are taken and forgotten.
+    pub ignored_messages: u64,
     /// Candidates that could not be read or came in too great a number.
     pub bad_candidates: u64,
 }
 
 impl Peer {
-    /// Opens sockets and waits for the server's offer.
+    /// Opens sockets and waits for the server's offer. `max_frames` pictures wait for a missing
+    /// one at most.
     ///
     /// # Errors
     /// When this machine has no usable address.
-    pub fn open(server_is_local: bool, now: Instant) -> Result<Self, LiveKitError> {
+    pub fn open(
+        server_is_local: bool,
+        max_frames: u16,
+        now: Instant,
+    ) -> Result<Self, LiveKitError> {
         let sockets = Sockets::bind(server_is_local).map_err(LiveKitError::NoSocket)?;
-        let mut rtc = Rtc::builder()
-            .clear_codecs()
-            .enable_opus(true, false)
-            .enable_h264(true)
-            .enable_vp8(true)
-            .enable_vp9(true)
-            .enable_av1(true)
-            .set_reordering_size_video(REORDER_PACKETS)
-            .set_reordering_timeout_audio(Some(AUDIO_REORDER))
-            .build(now);
+        let mut rtc = stack::configured(max_frames).build(now);
         for address in sockets.addresses() {
             let candidate =
                 Candidate::host(address, "udp").map_err(|error| LiveKitError::Peer {
@@ -139,7 +132,7 @@ impl Peer {
             deadline: now,
             newest: now,
             behind: false,
-            buffer: Box::new([0; DATAGRAM]),
+            buffer: Box::new([0; DATAGRAM + 1]),
             counts: PeerCounts::default(),
         })
     }
@@ -304,7 +297,7 @@ impl Peer {
             };
             let packet = self.buffer.get(..received.len).unwrap_or_default();
             self.newest = self.newest.max(received.arrival);
-            if !feed(&mut self.rtc, self.newest, &received, packet)? {
+            if received.len > DATAGRAM || !feed(&mut self.rtc, self.newest, &received, packet)? {
                 self.counts.foreign_datagrams += 1;
                 continue;
             }
@@ -420,6 +413,7 @@ impl Peer {
                     Some(track) => events.push(PeerEvent::Media(track.clone(), Box::new(data))),
                     None => self.counts.unnamed_units += 1,
                 },
+                Output::Event(Event::ChannelData(_)) => self.counts.ignored_messages += 1,
                 Output::Event(
                     Event::IceConnectionStateChange(IceConnectionState::Disconnected)
                     | Event::Closed,

@@ -8,18 +8,23 @@
 //! recording goes on.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use livekit_protocol as proto;
+use proto::VideoQuality;
 use proto::participant_info::State;
 
-use crate::room::{
-    Codec, Kind, Participant, Present, Publication, Selection, Source, Track, TrackEnd, TrackId,
-};
+mod known;
+
+use self::known::{Known, joined_ms};
+use crate::room::{Codec, Present, Selection, Track, TrackEnd, TrackId};
 
 /// How long the tracks of somebody who may come back are held.
 const GRACE: Duration = Duration::from_secs(15);
+
+/// Why a track is not recorded that would be, were there fewer.
+const NO_ROOM: &str = "select.max_participants or limits.max_tracks is reached: raise it";
 
 /// After a resume the server names everybody who is there; who is not named in this time left
 /// meanwhile. Other updates may come in between.
@@ -38,6 +43,8 @@ pub enum Change {
     Unsubscribe(TrackId, TrackEnd),
     /// A track that we asked for was muted or unmuted.
     Muted(TrackId, bool),
+    /// Ask the server for no more than this of a track that we asked for.
+    Layer(TrackId, VideoQuality),
     /// A track that the selection wants can't be recorded. Said once for each track.
     Unrecordable {
         /// Which track.
@@ -56,8 +63,11 @@ pub struct Publications {
     selection: Selection,
     /// Codecs that can't be recorded on this machine, and why.
     unrecordable: BTreeMap<Codec, String>,
+    most_lines: Option<NonZeroU32>,
     participants: BTreeMap<String, Known>,
     subscribed: BTreeMap<TrackId, Track>,
+    /// What we asked for of those tracks where there is a choice.
+    layers: BTreeMap<TrackId, VideoQuality>,
     /// Tracks that are gone while their publisher may come back, and until when.
     held: BTreeMap<TrackId, (Track, Instant)>,
     unnamed: Option<Unnamed>,
@@ -87,34 +97,22 @@ impl Hold {
     }
 }
 
-#[derive(Debug)]
-struct Known {
-    participant: Arc<Participant>,
-    joined_ms: i64,
-    version: u32,
-    tracks: BTreeMap<TrackId, Published>,
-}
-
-#[derive(Debug, Clone)]
-struct Published {
-    source: Source,
-    codec: Result<Codec, String>,
-    stereo: bool,
-    muted: bool,
-}
-
 impl Publications {
-    /// An empty room seen by the participant `own_sid`.
+    /// An empty room seen by the participant `own_sid`. Of pictures that come in several sizes
+    /// one of `most_lines` at most is wanted.
     #[must_use]
     pub const fn new(
         own_sid: String,
         selection: Selection,
         unrecordable: BTreeMap<Codec, String>,
+        most_lines: Option<NonZeroU32>,
     ) -> Self {
         Self {
             own_sid,
             selection,
             unrecordable,
+            most_lines,
+            layers: BTreeMap::new(),
             participants: BTreeMap::new(),
             subscribed: BTreeMap::new(),
             held: BTreeMap::new(),
@@ -140,7 +138,9 @@ impl Publications {
             self.participants.remove(&sid);
             replaced.insert(sid);
         }
-        self.take(infos, &Hold::These(replaced), now)
+        let mut changes = self.take(infos, &Hold::These(replaced), now);
+        self.choose_layers(&mut changes);
+        changes
     }
 
     /// Those whose identity has come in anew. To a client of our protocol version the server
@@ -178,6 +178,8 @@ impl Publications {
             .into_iter()
             .filter(|id| self.subscribed.contains_key(id));
         changes.extend(still.map(Change::Again));
+        self.layers.clear();
+        self.choose_layers(&mut changes);
         changes
     }
 
@@ -227,7 +229,7 @@ impl Publications {
             if old.is_some_and(|known| known.version > info.version) {
                 continue;
             }
-            let known = Known::read(info, &self.unrecordable);
+            let known = Known::read(info, &self.unrecordable, self.most_lines);
             for (id, published) in &known.tracks {
                 let before = old.and_then(|known| known.tracks.get(id));
                 if before.is_none()
@@ -264,6 +266,12 @@ impl Publications {
         self.subscribed.get(id)
     }
 
+    /// What we asked for of a track where there is a choice.
+    #[must_use]
+    pub fn layer(&self, id: &TrackId) -> Option<VideoQuality> {
+        self.layers.get(id).copied()
+    }
+
     /// All tracks that we asked for.
     pub fn wanted(&self) -> impl Iterator<Item = &TrackId> {
         self.subscribed.keys()
@@ -282,6 +290,20 @@ impl Publications {
         }
     }
 
+    /// Says which layers are wanted, where that is news.
+    fn choose_layers(&mut self, changes: &mut Vec<Change>) {
+        self.layers.retain(|id, _| self.subscribed.contains_key(id));
+        let published = self.participants.values().flat_map(|known| &known.tracks);
+        for (id, published) in published {
+            if let Some(layer) = published.layer
+                && self.subscribed.contains_key(id)
+                && self.layers.insert(id.clone(), layer) != Some(layer)
+            {
+                changes.push(Change::Layer(id.clone(), layer));
+            }
+        }
+    }
+
     fn select(&mut self, changes: &mut Vec<Change>, hold: &Hold, now: Instant) {
         let view: Vec<Present> = self.participants.values().map(Known::view).collect();
         let decided = self.selection.update(&view);
@@ -296,6 +318,16 @@ impl Publications {
             }
             let end = self.end_of(|known| known.participant.sid == track.participant.sid);
             changes.push(Change::Unsubscribe(id, end));
+        }
+        for track in decided.refused {
+            let mut known = self.participants.values();
+            if let Some(known) = known.find(|known| known.tracks.contains_key(&track)) {
+                changes.push(Change::Unrecordable {
+                    track,
+                    identity: known.participant.identity.clone(),
+                    reason: NO_ROOM.to_owned(),
+                });
+            }
         }
         for id in decided.subscribe {
             let track = self
@@ -336,135 +368,6 @@ impl Publications {
         } else {
             TrackEnd::ParticipantLeft
         }
-    }
-}
-
-impl Known {
-    fn read(info: &proto::ParticipantInfo, unrecordable: &BTreeMap<Codec, String>) -> Self {
-        Self {
-            participant: Arc::new(Participant {
-                sid: info.sid.clone(),
-                identity: info.identity.clone(),
-                name: info.name.clone(),
-            }),
-            joined_ms: joined_ms(info),
-            version: info.version,
-            tracks: info
-                .tracks
-                .iter()
-                .filter_map(|track| {
-                    Some((
-                        TrackId::new(&track.sid),
-                        Published::read(track, unrecordable)?,
-                    ))
-                })
-                .collect(),
-        }
-    }
-
-    fn view(&self) -> Present {
-        Present {
-            joined_ms: self.joined_ms,
-            sid: self.participant.sid.clone(),
-            identity: self.participant.identity.clone(),
-            publications: self
-                .tracks
-                .iter()
-                .filter(|(_, published)| published.codec.is_ok())
-                .map(|(id, published)| Publication {
-                    id: id.clone(),
-                    source: published.source,
-                })
-                .collect(),
-        }
-    }
-
-    fn track(&self, id: &TrackId) -> Option<Track> {
-        let published = self.tracks.get(id)?;
-        Some(Track {
-            id: id.clone(),
-            participant: self.participant.clone(),
-            source: published.source,
-            codec: published.codec.clone().ok()?,
-            stereo: published.stereo,
-            muted: published.muted,
-        })
-    }
-}
-
-/// Older servers give whole seconds only.
-const fn joined_ms(info: &proto::ParticipantInfo) -> i64 {
-    if info.joined_at_ms == 0 {
-        info.joined_at * 1000
-    } else {
-        info.joined_at_ms
-    }
-}
-
-impl Published {
-    fn read(info: &proto::TrackInfo, unrecordable: &BTreeMap<Codec, String>) -> Option<Self> {
-        let source = source_of(info)?;
-        Some(Self {
-            source,
-            codec: codec_of(info, source).and_then(|codec| match unrecordable.get(&codec) {
-                Some(reason) => Err(reason.clone()),
-                None => Ok(codec),
-            }),
-            stereo: info
-                .audio_features()
-                .any(|f| f == proto::AudioTrackFeature::TfStereo),
-            muted: info.muted,
-        })
-    }
-}
-
-/// What a track shows or sounds. A publisher that doesn't say is taken for camera or microphone,
-/// as LiveKit's own clients do; data tracks have no source.
-fn source_of(info: &proto::TrackInfo) -> Option<Source> {
-    use proto::{TrackSource, TrackType};
-    match (info.source(), info.r#type()) {
-        (TrackSource::Camera, _) | (TrackSource::Unknown, TrackType::Video) => Some(Source::Camera),
-        (TrackSource::Microphone, _) | (TrackSource::Unknown, TrackType::Audio) => {
-            Some(Source::Microphone)
-        }
-        (TrackSource::ScreenShare, _) => Some(Source::ScreenShare),
-        (TrackSource::ScreenShareAudio, _) => Some(Source::ScreenShareAudio),
-        (TrackSource::Unknown, TrackType::Data) => None,
-    }
-}
-
-/// The codec that we will get, or why the track can't be recorded.
-fn codec_of(info: &proto::TrackInfo, source: Source) -> Result<Codec, String> {
-    if info.encryption() != proto::encryption::Type::None {
-        return Err("it is end-to-end encrypted".to_owned());
-    }
-    let mime = info.mime_type.to_ascii_lowercase();
-    let codec = match mime.as_str() {
-        "video/h264" => Codec::H264,
-        // A codec that is not named shows with the first unit.
-        "" if source.kind() == Kind::Audio => Codec::Opus,
-        "video/vp8" | "" => Codec::Vp8,
-        "video/vp9" => Codec::Vp9,
-        "video/av1" => Codec::Av1,
-        // Redundant Opus: the server unwraps it for a subscriber that does not offer RED.
-        "audio/opus" | "audio/red" => Codec::Opus,
-        _ => {
-            let shown: String = mime
-                .chars()
-                .filter(char::is_ascii_graphic)
-                .take(40)
-                .collect();
-            return Err(format!(
-                "reeld records H.264, VP8, VP9, AV1 and Opus, not '{shown}': change the publisher's codec"
-            ));
-        }
-    };
-    if codec.kind() == source.kind() {
-        Ok(codec)
-    } else {
-        Err(format!(
-            "its codec '{codec}' does not fit its source '{source}'"
-        ))
     }
 }
 

@@ -68,6 +68,7 @@ pub fn ice_fragment(sdp: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:0\r\nm=video 9 UDP/TLS/RTP/SAVPF 125\r\na=mid:1\r\na=msid:PA_a|TR_v TR_v\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=msid:PA_a|TR_a TR_a\r\na=mid:2\r\n";
 
@@ -85,6 +86,24 @@ mod tests {
         let tracks = tracks_by_media_line(OFFER, &named);
         assert_eq!(tracks["1"].as_str(), "TR_new");
         assert_eq!(tracks["2"].as_str(), "TR_a");
+    }
+
+    proptest! {
+        #[test]
+        fn any_offer_is_read(
+            lines in prop::collection::vec(
+                "(m=|\\nm=|a=mid:|a=msid:|a=|)[ -~é\\r]{0,12}",
+                0..30,
+            ),
+            named in prop::collection::hash_map("[0-9a-z]{0,3}", "[ -~é]{0,8}", 0..4),
+        ) {
+            let sdp = lines.join("\n");
+            let tracks = tracks_by_media_line(&sdp, &named);
+            prop_assert!(tracks.len() <= lines.len() * 2 + named.len());
+            for (mid, track) in named {
+                prop_assert_eq!(tracks[&mid].as_str(), track);
+            }
+        }
     }
 
     #[test]

@@ -8,7 +8,8 @@
 //!                              link, silence (pure): what to do when it breaks
 //! ```
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,7 @@ use tokio::time::Instant as TokioInstant;
 
 use super::datagram::Look;
 use super::door::{Attempt, Door, Outcome};
+use super::keyframes::KeyframeRequests;
 use super::link::{Input, Link};
 use super::peer::{Peer, PeerEvent};
 use super::publications::Publications;
@@ -29,9 +31,6 @@ use super::{Credentials, LiveKitError};
 use crate::room::{
     Codec, EventSender, ReceiverGone, RoomCommand, RoomEnd, RoomEvent, Selection, TrackId,
 };
-
-/// Keyframe requests of one track are at least this far apart.
-const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How long leaving may take.
 const LEAVE_DEADLINE: Duration = Duration::from_millis(500);
@@ -53,6 +52,10 @@ pub struct Join {
     pub selection: Selection,
     /// Codecs that can't be recorded on this machine, and why: their tracks are left out.
     pub unrecordable: BTreeMap<Codec, String>,
+    /// Of a picture that comes in several sizes, the most lines.
+    pub most_lines: Option<NonZeroU32>,
+    /// Pictures that wait for a missing one before them at most.
+    pub max_frames: u16,
 }
 
 /// Joins the room and delivers its events until it ends, or until the receiver of `events` or
@@ -67,7 +70,7 @@ pub async fn run(
     events: EventSender,
     mut commands: mpsc::Receiver<RoomCommand>,
 ) -> Result<RoomEnd, LiveKitError> {
-    let door = Door::new(join.url, join.room, join.credentials);
+    let door = Door::new(join.url, join.room, join.max_frames, join.credentials);
     let entered = door.connect(None).await?;
     let now = Instant::now();
     let mut session = Session {
@@ -82,12 +85,13 @@ pub async fn run(
             own_sid(&entered.response),
             join.selection,
             join.unrecordable,
+            join.most_lines,
         ),
         answer: None,
         silence: Silence::default(),
         units: Units::new(now, events.clone()),
         events,
-        keyframe_asked: HashMap::new(),
+        keyframes: KeyframeRequests::default(),
     };
     let end = session.stay(&entered.response, &mut commands).await;
     session.leave().await;
@@ -127,7 +131,7 @@ pub(super) struct Session {
     pub(super) silence: Silence,
     pub(super) units: Units,
     pub(super) events: EventSender,
-    pub(super) keyframe_asked: HashMap<TrackId, Instant>,
+    pub(super) keyframes: KeyframeRequests,
 }
 
 /// What the loop waits for.
@@ -226,7 +230,7 @@ impl Session {
             }
             Happened::Tried(outcome) => ended = self.tried(outcome).await?,
             Happened::Command(Some(RoomCommand::RequestKeyframe(track))) => {
-                self.request_keyframe(track, Instant::now());
+                self.request_keyframe(&track, Instant::now());
             }
             Happened::Command(Some(RoomCommand::Leave) | None) => return Ok(Some(RoomEnd::Left)),
             Happened::Signal(Some(SignalEvent::Message(message))) => {
@@ -287,13 +291,11 @@ impl Session {
         Ok(ended)
     }
 
-    fn request_keyframe(&mut self, track: TrackId, now: Instant) {
-        let asked = self.keyframe_asked.get(&track);
-        if asked.is_none_or(|at| now.duration_since(*at) >= KEYFRAME_REQUEST_INTERVAL)
-            && let Some(peer) = &mut self.peer
+    fn request_keyframe(&mut self, track: &TrackId, now: Instant) {
+        if let Some(peer) = &mut self.peer
+            && self.keyframes.needed(track, now)
         {
-            peer.request_keyframe(&track);
-            self.keyframe_asked.insert(track, now);
+            peer.request_keyframe(track);
         }
     }
 
@@ -333,6 +335,7 @@ pub(super) fn part(mut peer: Box<Peer>) {
     tracing::debug!(
         foreign_datagrams = counts.foreign_datagrams,
         unnamed_units = counts.unnamed_units,
+        ignored_messages = counts.ignored_messages,
         bad_candidates = counts.bad_candidates,
         oversized_packets = peer.oversized(),
         unsent_packets = peer.unsent(),

@@ -1,13 +1,16 @@
 use std::num::NonZeroUsize;
 
+use proptest::prelude::*;
+
 use super::*;
+use crate::room::Source;
 
 fn publications(globs: &[&str]) -> Publications {
     let globs: Vec<String> = globs.iter().map(|glob| (*glob).to_owned()).collect();
     let sources = [Source::Camera, Source::Microphone, Source::ScreenShare];
     let selection = Selection::new(&globs, &sources, NonZeroUsize::MIN).unwrap();
     let av1 = BTreeMap::from([(Codec::Av1, "install a decoder".to_owned())]);
-    Publications::new("PA_me".to_owned(), selection, av1)
+    Publications::new("PA_me".to_owned(), selection, av1, NonZeroU32::new(360))
 }
 
 fn update(room: &mut Publications, infos: &[proto::ParticipantInfo]) -> Vec<Change> {
@@ -264,4 +267,108 @@ fn who_left_while_signalling_was_away_is_missed() {
     room.resumed(now);
     assert_eq!(room.expire(now + NAMED_WITHIN), []);
     assert_eq!(room.deadline(), None);
+}
+
+#[expect(deprecated, reason = "older publishers fill in nothing else")]
+fn simulcast(sid: &str, heights: [u32; 2]) -> proto::TrackInfo {
+    let qualities = [VideoQuality::Low, VideoQuality::High];
+    let layers = qualities.into_iter().zip(heights);
+    let layers = layers.map(|(quality, height)| proto::VideoLayer {
+        quality: quality.into(),
+        height,
+        ..Default::default()
+    });
+    proto::TrackInfo {
+        layers: layers.collect(),
+        ..video(sid, "video/H264")
+    }
+}
+
+#[test]
+fn a_layer_is_asked_for_once_and_again_with_another_choice_or_connection() {
+    let mut room = publications(&["*"]);
+    let layers = |changes: Vec<Change>| -> Vec<(String, VideoQuality)> {
+        let asked = changes.into_iter().filter_map(|change| match change {
+            Change::Layer(id, quality) => Some((id.as_str().to_owned(), quality)),
+            _ => None,
+        });
+        asked.collect()
+    };
+    let ann = |heights| [person("PA_a", vec![simulcast("TR_1", heights)])];
+    let low = [("TR_1".to_owned(), VideoQuality::Low)];
+    let id = TrackId::new("TR_1");
+    assert_eq!(layers(update(&mut room, &ann([360, 720]))), low);
+    assert_eq!(room.layer(&id), Some(VideoQuality::Low));
+    assert_eq!(layers(update(&mut room, &ann([360, 720]))), []);
+    // A window was made smaller: both fit now.
+    let high = [("TR_1".to_owned(), VideoQuality::High)];
+    assert_eq!(layers(update(&mut room, &ann([180, 360]))), high);
+
+    let again = room.rejoin("PA_me2".to_owned(), &ann([180, 360]), Instant::now());
+    assert_eq!(again.first(), Some(&Change::Again(id.clone())));
+    assert_eq!(layers(again), high);
+    update(&mut room, &[person("PA_a", vec![])]);
+    assert_eq!(room.layer(&id), None);
+}
+
+/// Somebody out of a few, with tracks out of a few, as a server could tell of them.
+fn anybody() -> impl Strategy<Value = proto::ParticipantInfo> {
+    let track = (0..6_u8, -1..6_i32, -1..4_i32, 0..6_usize, any::<bool>()).prop_map(
+        |(sid, source, kind, mime, muted)| proto::TrackInfo {
+            source,
+            r#type: kind,
+            muted,
+            mime_type: ["", "video/H264", "audio/red", "video/H265", "a/b", "\u{0}é"][mime]
+                .to_owned(),
+            ..simulcast(&format!("TR_{sid}"), [360, 720])
+        },
+    );
+    let tracks = prop::collection::vec(track, 0..80);
+    (0..5_u8, 0..5_i32, 0..3_u32, tracks).prop_map(|(sid, state, version, tracks)| {
+        proto::ParticipantInfo {
+            state,
+            version,
+            ..person(&format!("PA_{sid}"), tracks)
+        }
+    })
+}
+
+proptest! {
+    /// Whatever a server tells, no more is asked for than may be, nothing twice, and nothing ends
+    /// that has not begun.
+    #[test]
+    fn any_updates_are_taken(
+        updates in prop::collection::vec(
+            (prop::collection::vec(anybody(), 0..4), 0..20_000_u64, any::<bool>()),
+            0..20,
+        ),
+    ) {
+        let sources = [Source::Camera, Source::Microphone, Source::ScreenShare];
+        let selection = Selection::new(&["*".to_owned()], &sources, NonZeroUsize::MAX).unwrap();
+        let selection = selection.with_most_tracks(NonZeroUsize::new(4).unwrap());
+        let lines = NonZeroU32::new(360);
+        let mut room = Publications::new("PA_me".to_owned(), selection, BTreeMap::new(), lines);
+        let mut now = Instant::now();
+        let mut going = BTreeSet::new();
+        for (infos, wait, rejoins) in updates {
+            now += Duration::from_millis(wait);
+            let mut changes = room.expire(now);
+            changes.extend(if rejoins {
+                room.rejoin("PA_me".to_owned(), &infos, now)
+            } else {
+                room.update(&infos, now)
+            });
+            for change in changes {
+                match change {
+                    Change::Subscribe(track) => prop_assert!(going.insert(track.id)),
+                    Change::Unsubscribe(id, _) => prop_assert!(going.remove(&id)),
+                    Change::Layer(id, _) | Change::Again(id) | Change::Held(id) => {
+                        prop_assert!(going.contains(&id));
+                    }
+                    Change::Muted(..) | Change::Unrecordable { .. } => {}
+                }
+            }
+            prop_assert!(room.wanted().count() <= 4);
+        }
+    }
 }

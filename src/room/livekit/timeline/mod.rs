@@ -23,6 +23,8 @@ mod rtp;
 mod track;
 
 #[cfg(test)]
+mod day;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod simulation;
