@@ -89,7 +89,9 @@ fn of_simulcast_the_layer_that_is_asked_for_is_recorded() {
         .collect();
     println!("{layers:?}");
     assert_eq!(heights.last(), Some(&360), "{heights:?}");
-    assert!(heights.iter().all(|height| *height <= 360), "{heights:?}");
+    // The server may begin with another layer than the one that it is asked for.
+    let mut rest = heights.iter().skip(1);
+    assert!(rest.all(|height| *height <= 360), "{heights:?}");
 }
 
 #[test]

@@ -23,8 +23,6 @@ mod rtp;
 mod track;
 
 #[cfg(test)]
-mod day;
-#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod simulation;

@@ -29,8 +29,6 @@ pub struct TrackClock {
     out: Option<Out>,
     /// How far from the least delay the track lay when its stream last began anew.
     usual: SignedDuration,
-    /// By how much the wall clock of the reports has been stepped.
-    stepped: SignedDuration,
 }
 
 /// From one start of the sender's RTP clock to the next. Corrections are local time minus media
@@ -43,10 +41,6 @@ struct Run {
     correction: SignedDuration,
     /// The last correction that reports asked for and arrivals bore out.
     reported: Option<SignedDuration>,
-    /// The delay floor when a report last fitted.
-    fitted: SignedDuration,
-    /// The least delay since a report is doubted.
-    doubted: Option<SignedDuration>,
 }
 
 /// The last unit put out; none of it is ever taken back.
@@ -66,7 +60,6 @@ impl TrackClock {
             run: None,
             out: None,
             usual: SignedDuration::ZERO,
-            stepped: SignedDuration::ZERO,
         }
     }
 
@@ -104,7 +97,6 @@ impl TrackClock {
             _ => Run::new(now, media),
         };
         run.floor.note(now, now - media);
-        run.doubted = run.doubted.map(|least| least.min(now - media));
         if let Some(report) = report {
             self.hear(&mut run, clock, counters, (now, media), report);
         }
@@ -145,37 +137,20 @@ impl TrackClock {
             return;
         };
         let reported = self.rtp.media_time(report.rtp);
-        let wall_at = |reports: &Reports| Some(reports.line()?.wall_at(reported));
-        let before = wall_at(&self.reports);
         match self.reports.hear(report, reported, wall) {
-            Verdict::Repeated => {}
-            Verdict::Fits => run.fits(),
-            Verdict::Doubtful => {
-                counters.reports_doubted += 1;
-                run.doubted = Some(now - media);
-            }
+            Verdict::Repeated | Verdict::Fits => {}
+            Verdict::Doubtful => counters.reports_doubted += 1,
             Verdict::First => {
-                run.fits();
-                self.stepped = clock.stepped();
-                let wall = wall - self.stepped;
                 if clock.is_set_by_first(self.kind) {
                     let local = reported + run.floor.get();
                     clock.set(&self.id, self.kind, now, wall, local);
                 }
             }
             Verdict::NewLine => {
-                let after = wall_at(&self.reports);
-                let step = after.zip(before).map(|(after, before)| after - before);
-                if let Some(step) = step.filter(|step| run.shows_wall_clock_step(*step)) {
-                    let (stepped, news) = clock.step_to(self.stepped + step);
-                    self.stepped = stepped;
-                    counters.wall_clock_steps += u64::from(news);
-                } else {
-                    // RTP time stood still, or so it seems: let arrivals say.
-                    run.floor = DelayFloor::new(now, now - media);
-                    run.reported = None;
-                }
-                run.fits();
+                // Either RTP time stood still for a moment, and delay has grown by as much, or
+                // the wall clock stepped, and delay is what it was: let arrivals say.
+                run.floor = DelayFloor::new(now, now - media);
+                run.reported = None;
             }
         }
     }
@@ -191,8 +166,7 @@ impl TrackClock {
     ) -> SignedDuration {
         let floor = run.floor.get();
         let usual = floor + self.usual;
-        let line = self.reports.line();
-        let wall = line.map(|line| line.wall_at(media) - self.stepped);
+        let wall = self.reports.line().map(|line| line.wall_at(media));
         let Some((wall, local)) = wall.and_then(|wall| Some((wall, clock.local(wall)?))) else {
             return usual;
         };
@@ -229,25 +203,7 @@ impl Run {
             newest: media,
             correction: delay,
             reported: None,
-            fitted: delay,
-            doubted: None,
         }
-    }
-
-    /// A report says what was known.
-    fn fits(&mut self) {
-        self.fitted = self.floor.get();
-        self.doubted = None;
-    }
-
-    /// Whether the wall clock was stepped by so much, and RTP time went on: then media comes as
-    /// it came before. Had RTP time stood still, delay would have grown by as much.
-    fn shows_wall_clock_step(&self, step: SignedDuration) -> bool {
-        let Some(least) = self.doubted else {
-            return false;
-        };
-        let growth = least - self.fitted;
-        self.reported.is_some() && growth.abs() <= (growth - step).abs()
     }
 
     fn slew(&mut self, media: SignedDuration, target: SignedDuration) {
