@@ -21,11 +21,11 @@ fn ten_seconds_without_media_are_a_gap() {
     visit.suffer_until(BLACKOUT, SETTLED + 10);
     let ended = visit.end();
     assert!(ended.counts.blacked_out > 0, "{:?}", ended.counts);
-    ended.assert_one_gap(9.0..16.0, &["media"]);
+    // The last seconds of it can come afterwards: the server repeats what it still has.
+    ended.assert_one_gap(6.0..12.0, &["media", "packet_loss"]);
 }
 
 #[test]
-#[ignore = "what comes behind the gap lies up to 2 s late, and its sound is dropped as late"]
 fn ten_seconds_without_a_cable_are_a_gap() {
     let mut visit = Visit::begin(12, &["--secs", "28"]);
     visit.distance.relay.hold_signalling(true);
@@ -33,7 +33,7 @@ fn ten_seconds_without_a_cable_are_a_gap() {
     visit.distance.relay.hold_signalling(false);
     let ended = visit.end();
     assert!(ended.counts.blacked_out > 0, "{:?}", ended.counts);
-    ended.assert_one_gap(9.0..16.0, &["media", "signalling"]);
+    ended.assert_one_gap(6.0..13.0, &["media", "packet_loss", "signalling"]);
 }
 
 #[test]

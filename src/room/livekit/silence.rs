@@ -7,7 +7,7 @@
 //! connection is built anew.
 //!
 //! ```text
-//!  unit ──5 s──► subscribe anew ──5 s──► rebuild ──10 s──► ──20 s──► … 5 min at most
+//!  unit ──5 s──► subscribe anew ──7 s──► rebuild ──10 s──► ──20 s──► … 5 min at most
 //!    ▲                              (or subscribe anew, while any other track flows)
 //!    └──────────────────────────────── a unit comes: from the start again
 //! ```
@@ -24,6 +24,11 @@ use crate::room::TrackId;
 
 /// A track that has sent nothing for this long is lost.
 const LOST_AFTER: Duration = Duration::from_secs(5);
+
+/// What a subscription asked for again has time for. Outages of ten seconds are common (a switch
+/// or an access point that starts again, a lease renewed) and the way is there again by itself
+/// behind them: to rebuild just then costs half a second more.
+const REBUILD_AFTER: Duration = Duration::from_secs(7);
 
 /// The longest wait between two tries to get it back.
 const LONGEST_WAIT: Duration = Duration::from_mins(5);
@@ -166,8 +171,11 @@ impl Silence {
 
 /// How long the try after the first `tries` waits.
 fn wait(tries: u32) -> Duration {
-    let doublings = tries.saturating_sub(1).min(16);
-    (LOST_AFTER * (1 << doublings)).min(LONGEST_WAIT)
+    match tries {
+        0 => LOST_AFTER,
+        1 => REBUILD_AFTER,
+        more => (LOST_AFTER * (1 << (more - 1).min(16))).min(LONGEST_WAIT),
+    }
 }
 
 impl Watched {
@@ -208,10 +216,10 @@ mod tests {
         assert_eq!(silence.check(start + SECOND * 4), []);
         let resubscribe = [Remedy::Resubscribe(a.clone())];
         assert_eq!(silence.check(start + SECOND * 5), resubscribe);
-        assert_eq!(silence.check(start + SECOND * 9), []);
-        assert_eq!(silence.check(start + SECOND * 10), [Remedy::Rebuild]);
+        assert_eq!(silence.check(start + SECOND * 11), []);
+        assert_eq!(silence.check(start + SECOND * 12), [Remedy::Rebuild]);
         // Then it waits longer each time, for as long as nothing comes.
-        let up = start + SECOND * 12;
+        let up = start + SECOND * 14;
         silence.restart(up);
         assert_eq!(silence.deadline(), Some(up + SECOND * 10));
         assert_eq!(silence.check(up + SECOND * 10), [Remedy::Rebuild]);
@@ -239,7 +247,7 @@ mod tests {
             );
         }
         let again = |second| (second, Remedy::Resubscribe(a.clone()));
-        assert_eq!(remedies, [5, 10, 20, 40, 80].map(again));
+        assert_eq!(remedies, [5, 12, 22, 42, 82].map(again));
     }
 
     #[test]
@@ -247,10 +255,10 @@ mod tests {
         let start = Instant::now();
         let mut silence = watched(&ids(), start);
         assert_eq!(silence.check(start + SECOND * 5).len(), 2);
-        assert_eq!(silence.check(start + SECOND * 10), [Remedy::Rebuild]);
-        silence.restart(start + SECOND * 10);
-        assert_eq!(silence.deadline(), Some(start + SECOND * 20));
-        assert_eq!(silence.check(start + SECOND * 20), [Remedy::Rebuild]);
+        assert_eq!(silence.check(start + SECOND * 12), [Remedy::Rebuild]);
+        silence.restart(start + SECOND * 12);
+        assert_eq!(silence.deadline(), Some(start + SECOND * 22));
+        assert_eq!(silence.check(start + SECOND * 22), [Remedy::Rebuild]);
     }
 
     #[test]
@@ -289,7 +297,7 @@ mod tests {
         let mut silence = watched(std::slice::from_ref(&a), start);
         let _ = silence.check(start + SECOND * 5);
         silence.add(&a, false, start + SECOND * 6);
-        assert_eq!(silence.check(start + SECOND * 10), [Remedy::Rebuild]);
+        assert_eq!(silence.check(start + SECOND * 12), [Remedy::Rebuild]);
     }
 
     proptest! {

@@ -13,6 +13,10 @@ pub const BELIEF: SignedDuration = SignedDuration::seconds(2);
 /// later than this is not late: its clock stood still.
 const LONGEST_STALL: SignedDuration = SignedDuration::seconds(10);
 
+/// The same of a stream that was subscribed to anew. The server goes on with the sender's stamps
+/// then, or else with any others.
+const BELIEF_ANEW: SignedDuration = SignedDuration::milliseconds(200);
+
 /// A stall drains faster than this; after a pause of the RTP clock everything stays late.
 const DRAINED_AFTER: SignedDuration = SignedDuration::milliseconds(400);
 
@@ -63,9 +67,19 @@ impl DelayFloor {
 #[derive(Debug, Default)]
 pub struct RestartDetector {
     late_since: Option<SignedDuration>,
+    /// The stream was subscribed to anew, and nothing yet shows that it is on its old line.
+    anew: bool,
 }
 
 impl RestartDetector {
+    /// A detector for a stream that was subscribed to anew: it may be on its old line or not.
+    pub fn anew() -> Self {
+        Self {
+            late_since: None,
+            anew: true,
+        }
+    }
+
     /// Whether a unit that comes `late` against the delay floor, `step` of media after the newest
     /// one, shows that RTP time has left its old line.
     pub fn restarted(
@@ -74,8 +88,9 @@ impl RestartDetector {
         step: SignedDuration,
         late: SignedDuration,
     ) -> bool {
-        if late.abs() <= BELIEF {
-            self.late_since = None;
+        let belief = if self.anew { BELIEF_ANEW } else { BELIEF };
+        if late.abs() <= belief {
+            *self = Self::default();
             return false;
         }
         if late.is_negative() || late > LONGEST_STALL || step < -BELIEF {
@@ -121,6 +136,20 @@ mod tests {
             .map(|unit| detector.restarted(ms(20 * unit), ms(20), ms(3_000)))
             .collect();
         assert_eq!(verdicts.iter().position(|restarted| *restarted), Some(20));
+    }
+
+    #[test]
+    fn a_stream_subscribed_to_anew_is_believed_less() {
+        let mut detector = RestartDetector::anew();
+        assert!(detector.restarted(ms(0), ms(9_000), ms(-300)));
+        // It catches up: it was late, and from then on it is an ordinary one.
+        assert!(!detector.restarted(ms(0), ms(7_000), ms(3_000)));
+        assert!(!detector.restarted(ms(1), ms(2_900), ms(100)));
+        assert!(!detector.restarted(ms(2), ms(20), ms(-300)));
+        // It does not.
+        let mut detector = RestartDetector::anew();
+        assert!(!detector.restarted(ms(0), ms(7_000), ms(300)));
+        assert!(detector.restarted(ms(400), ms(400), ms(300)));
     }
 
     #[test]

@@ -16,6 +16,10 @@ const DRIFT_DIVISOR: i32 = 1_000;
 /// What a gap in the leading track counts for at most: the first unit after it proves little.
 const LONGEST_GAP: SignedDuration = SignedDuration::seconds(2);
 
+/// Tracks that see a step differ by less than this: reports are some milliseconds off. No step
+/// that a track can see is that small.
+const SAME_STEP: SignedDuration = SignedDuration::milliseconds(40);
+
 /// Takes a participant's wall clock (of its sender reports) to local time since the epoch.
 ///
 /// Only the difference matters, and nothing tells it but arrivals. It is set so that the first
@@ -29,6 +33,9 @@ pub struct ParticipantClock {
     offset: Option<SignedDuration>,
     set_by_sound: bool,
     leader: Option<Leader>,
+    /// By how much the wall clock was stepped so far. Its tracks notice one after the other, with
+    /// their own reports, and each leaves it out from then on: none of them moves.
+    stepped: SignedDuration,
 }
 
 #[derive(Debug)]
@@ -46,6 +53,21 @@ impl ParticipantClock {
     /// Whether the first report of a track of `kind` is to set the clock.
     pub fn is_set_by_first(&self, kind: Kind) -> bool {
         self.offset.is_none() || (kind == Kind::Audio && !self.set_by_sound)
+    }
+
+    /// By how much the wall clock was stepped, as far as any track knows.
+    pub const fn stepped(&self) -> SignedDuration {
+        self.stepped
+    }
+
+    /// A track sees that the wall clock was stepped, by so much in all: what all tracks take for
+    /// it, and whether that is news.
+    pub fn step_to(&mut self, stepped: SignedDuration) -> (SignedDuration, bool) {
+        let news = (stepped - self.stepped).abs() > SAME_STEP;
+        if news {
+            self.stepped = stepped;
+        }
+        (self.stepped, news)
     }
 
     /// Whether `track` may set the clock again when its sender's wall clock has stepped.

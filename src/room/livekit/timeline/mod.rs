@@ -23,6 +23,10 @@ mod rtp;
 mod track;
 
 #[cfg(test)]
+mod anew;
+#[cfg(test)]
+mod day;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod simulation;

@@ -33,8 +33,9 @@ const POINTS: usize = 20;
 const MEMORY: SignedDuration = SignedDuration::minutes(2);
 
 /// A report this far off the line is not noise (some milliseconds in libwebrtc): either it is
-/// wrong, or the line is.
-const OFF_THE_LINE: SignedDuration = SignedDuration::milliseconds(100);
+/// wrong, or the line is. A step of the wall clock below this bends the lines of sound and picture
+/// at different moments, and puts them apart by up to 0.4 of it where reports are lost.
+const OFF_THE_LINE: SignedDuration = SignedDuration::milliseconds(80);
 
 /// Weight, in s², of the belief that a sender's clock runs true, in the fit of its drift: what a
 /// drift of 100 ppm and reports that are 2 ms off call for, (2 ms ÷ 100 ppm)².

@@ -32,6 +32,11 @@ impl RtpClock {
         }
     }
 
+    /// Whether stamps of `codec` count alike.
+    pub const fn is_of(&self, codec: Codec) -> bool {
+        self.ticks_per_second == ticks_per_second(codec)
+    }
+
     /// The media time of `rtp`; negative when it lies before the first stamp taken.
     pub fn media_time(&self, rtp: u32) -> SignedDuration {
         let ticks = self.ticks(rtp);

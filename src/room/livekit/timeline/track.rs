@@ -29,6 +29,8 @@ pub struct TrackClock {
     out: Option<Out>,
     /// How far from the least delay the track lay when its stream last began anew.
     usual: SignedDuration,
+    /// By how much the wall clock of the reports has been stepped.
+    stepped: SignedDuration,
 }
 
 /// From one start of the sender's RTP clock to the next. Corrections are local time minus media
@@ -41,6 +43,10 @@ struct Run {
     correction: SignedDuration,
     /// The last correction that reports asked for and arrivals bore out.
     reported: Option<SignedDuration>,
+    /// The delay floor when a report last fitted.
+    fitted: SignedDuration,
+    /// The least delay since a report is doubted.
+    doubted: Option<SignedDuration>,
 }
 
 /// The last unit put out; none of it is ever taken back.
@@ -60,19 +66,27 @@ impl TrackClock {
             run: None,
             out: None,
             usual: SignedDuration::ZERO,
+            stepped: SignedDuration::ZERO,
         }
     }
 
-    /// The stream begins anew, as after a reconnect; what was put out stays. Until reports come
-    /// again, the track is taken to lie where it lay against its arrivals: sound and picture of
-    /// one publisher take ways of unequal length, and would step apart.
+    /// The track was subscribed to anew. The server may go on with the sender's RTP stamps, and
+    /// then what comes first may be what it repeats of the last seconds, all at once: that must
+    /// not be taken for what is captured now. Where the stamps are others, the stream begins
+    /// anew; until reports come again, the track is taken to lie where it lay against its
+    /// arrivals: sound and picture of one publisher take ways of unequal length, and would step
+    /// apart.
     pub fn reconnect(&mut self, codec: Codec) {
-        if let Some(run) = &self.run {
-            self.usual = (run.correction - run.floor.get()).clamp(-MOST_USUAL, MOST_USUAL);
+        let Some(run) = &mut self.run else {
+            return;
+        };
+        self.usual = (run.correction - run.floor.get()).clamp(-MOST_USUAL, MOST_USUAL);
+        run.detector = RestartDetector::anew();
+        if !self.rtp.is_of(codec) {
+            self.rtp = RtpClock::new(codec);
+            self.reports = Reports::default();
+            self.run = None;
         }
-        self.rtp = RtpClock::new(codec);
-        self.reports = Reports::default();
-        self.run = None;
     }
 
     /// Places a unit that came `now`, both since the epoch.
@@ -97,6 +111,7 @@ impl TrackClock {
             _ => Run::new(now, media),
         };
         run.floor.note(now, now - media);
+        run.doubted = run.doubted.map(|least| least.min(now - media));
         if let Some(report) = report {
             self.hear(&mut run, clock, counters, (now, media), report);
         }
@@ -137,20 +152,37 @@ impl TrackClock {
             return;
         };
         let reported = self.rtp.media_time(report.rtp);
+        let wall_at = |reports: &Reports| Some(reports.line()?.wall_at(reported));
+        let before = wall_at(&self.reports);
         match self.reports.hear(report, reported, wall) {
-            Verdict::Repeated | Verdict::Fits => {}
-            Verdict::Doubtful => counters.reports_doubted += 1,
+            Verdict::Repeated => {}
+            Verdict::Fits => run.fits(),
+            Verdict::Doubtful => {
+                counters.reports_doubted += 1;
+                run.doubted = Some(now - media);
+            }
             Verdict::First => {
+                run.fits();
+                self.stepped = clock.stepped();
+                let wall = wall - self.stepped;
                 if clock.is_set_by_first(self.kind) {
                     let local = reported + run.floor.get();
                     clock.set(&self.id, self.kind, now, wall, local);
                 }
             }
             Verdict::NewLine => {
-                // Either RTP time stood still for a moment, and delay has grown by as much, or
-                // the wall clock stepped, and delay is what it was: let arrivals say.
-                run.floor = DelayFloor::new(now, now - media);
-                run.reported = None;
+                let after = wall_at(&self.reports);
+                let step = after.zip(before).map(|(after, before)| after - before);
+                if let Some(step) = step.filter(|step| run.shows_wall_clock_step(*step)) {
+                    let (stepped, news) = clock.step_to(self.stepped + step);
+                    self.stepped = stepped;
+                    counters.wall_clock_steps += u64::from(news);
+                } else {
+                    // RTP time stood still, or so it seems: let arrivals say.
+                    run.floor = DelayFloor::new(now, now - media);
+                    run.reported = None;
+                }
+                run.fits();
             }
         }
     }
@@ -166,7 +198,8 @@ impl TrackClock {
     ) -> SignedDuration {
         let floor = run.floor.get();
         let usual = floor + self.usual;
-        let wall = self.reports.line().map(|line| line.wall_at(media));
+        let line = self.reports.line();
+        let wall = line.map(|line| line.wall_at(media) - self.stepped);
         let Some((wall, local)) = wall.and_then(|wall| Some((wall, clock.local(wall)?))) else {
             return usual;
         };
@@ -203,7 +236,25 @@ impl Run {
             newest: media,
             correction: delay,
             reported: None,
+            fitted: delay,
+            doubted: None,
         }
+    }
+
+    /// A report says what was known.
+    fn fits(&mut self) {
+        self.fitted = self.floor.get();
+        self.doubted = None;
+    }
+
+    /// Whether the wall clock was stepped by so much, and RTP time went on: then media comes as
+    /// it came before. Had RTP time stood still, delay would have grown by as much.
+    fn shows_wall_clock_step(&self, step: SignedDuration) -> bool {
+        let Some(least) = self.doubted else {
+            return false;
+        };
+        let growth = least - self.fitted;
+        self.reported.is_some() && growth.abs() <= (growth - step).abs()
     }
 
     fn slew(&mut self, media: SignedDuration, target: SignedDuration) {
