@@ -235,6 +235,8 @@ impl Gaps {
         });
         // What nobody explains is how the sender sends.
         line.write(at, closed.is_none_or(|it| it.gap.cause == Cause::Unknown));
+        // Units that lag so much that there always seems to be a gap are told of once.
+        line.told &= line.since.saturating_sub(at) >= line.warn_from(warn_after);
         closed
     }
 
@@ -358,7 +360,6 @@ impl Line {
         // A stall is noticed before the units that came before it are worked off.
         self.spans.retain(|span| span.to > written);
         self.torn = None;
-        self.told = false;
     }
 }
 

@@ -113,6 +113,28 @@ fn the_silences_have_their_names() {
 }
 
 #[test]
+fn pictures_that_come_late_for_long_are_told_of_once() {
+    let mut gaps = Gaps::new(WARN);
+    gaps.published(Kind::Video, false, Duration::ZERO);
+    let mut told = 0;
+    for step in 0..200 {
+        let at = ms(step * 50);
+        assert_eq!(gaps.written(Kind::Video, at, true), None);
+        told += gaps.tick(at + ms(2_500)).len();
+    }
+    assert_eq!(told, 1);
+    // They are punctual again, and then there is a gap.
+    assert_eq!(
+        gaps.written(Kind::Video, ms(12_500), true)
+            .unwrap()
+            .gap
+            .length,
+        ms(2_550)
+    );
+    assert_eq!(gaps.tick(ms(15_000)).len(), 1);
+}
+
+#[test]
 fn an_interruption_that_is_noticed_late_is_the_cause() {
     let mut stream = Stream::new(2_000);
     stream.play(9_000, false, false);

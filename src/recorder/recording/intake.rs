@@ -74,7 +74,7 @@ impl Recording {
         };
         self.pace
             .get_or_insert_with(|| Pace::new(unit.at, now))
-            .unit(unit.at, now);
+            .unit(kind, unit.at, now);
         self.end = self.end.max(unit.at);
         if unit.data.len() > self.setup.max_unit_bytes {
             self.too_large(kind, &unit);
