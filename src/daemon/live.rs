@@ -135,25 +135,12 @@ impl Live {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::recorder::recording::INBOX;
-    use crate::room::{Codec, EventReceiver, Participant};
+    use crate::room::{Codec, EventReceiver, test_track};
 
     fn camera() -> Track {
-        Track {
-            id: TrackId::new("V"),
-            participant: Arc::new(Participant {
-                sid: "PA_1".to_owned(),
-                identity: "ann".to_owned(),
-                name: String::new(),
-            }),
-            source: Source::Camera,
-            codec: Codec::H264,
-            stereo: false,
-            muted: false,
-        }
+        test_track::track("V", Source::Camera, Codec::H264)
     }
 
     fn live() -> (Live, EventReceiver) {

@@ -8,6 +8,8 @@ pub mod livekit;
 mod queue;
 pub mod selection;
 pub mod synthetic;
+#[cfg(test)]
+pub(crate) mod test_track;
 
 pub use events::{COMMAND_QUEUE, Interruption, RoomCommand, RoomEnd, RoomEvent, TrackEnd};
 pub use queue::{
