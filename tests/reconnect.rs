@@ -14,62 +14,46 @@ use std::time::Duration;
 use stage::publisher::Publisher;
 use stage::reeld::Reeld;
 use stage::relay::Relay;
-use stage::scene::{Film, ROOM, Scene, Take};
+use stage::scene::{ROOM, Scene};
 
 const SMALL: [&str; 4] = ["--size", "640x360", "--codec", "h264"];
 
-/// A recorder whose signalling, not its media, goes through a relay.
-fn record_through(relay: &Relay, scene: &Scene) -> Reeld {
-    Reeld::record_at(&relay.url(), ROOM, &scene.output(), &[])
+/// Somebody who is recorded. Signalling, not media, goes through a relay.
+fn through_a_relay() -> (Scene, Relay, Reeld, Publisher) {
+    let scene = Scene::set();
+    let relay = Relay::start(scene.server.ends(), 1);
+    let reeld = Reeld::record_at(&relay.url(), ROOM, &scene.output(), &[]);
+    let publisher = scene.publish("survivor", &SMALL);
+    (scene, relay, reeld, publisher)
 }
 
 fn await_logged(reeld: &Reeld, what: &str, limit: Duration) {
     stage::poll(what, limit, || reeld.log().contains(what).then_some(()));
 }
 
-/// Ends both and gives the one recording, with sound and picture in step.
-fn judge(scene: &Scene, reeld: Reeld, publisher: Publisher) -> (Take, Film) {
-    let outcome = reeld.stop();
-    println!("{}", outcome.stderr);
-    let summary = outcome.summary();
-    let report = publisher.stop();
-    assert_eq!(summary.recordings.len(), 1, "{summary:?}");
-    let take = scene.take(&summary, "survivor");
-    let film = take.film(&report);
-    println!("{:?}", film.counters);
-    film.assert_in_step_with(&take.sound(), &report);
-    (take, film)
-}
-
 #[test]
 fn media_goes_on_while_signalling_is_cut_and_resumed() {
-    let scene = Scene::set();
-    let relay = Relay::start(scene.server.ends(), 1);
-    let reeld = record_through(&relay, &scene);
-    let mut publisher = scene.publish("survivor", &SMALL);
+    let (scene, relay, reeld, mut publisher) = through_a_relay();
     publisher.await_second(5);
     relay.cut_signalling(Duration::from_secs(2));
     await_logged(&reeld, "connection interrupted", Duration::from_secs(2));
     await_logged(&reeld, "connection resumed", Duration::from_secs(10));
     publisher.await_second(16);
-    let (_, film) = judge(&scene, reeld, publisher);
+    let (_, film) = scene.judge("survivor", reeld, publisher);
     film.assert_whole();
     film.assert_begins(0.0);
 }
 
 #[test]
 fn a_session_that_can_not_be_resumed_costs_a_moment() {
-    let scene = Scene::set();
-    let relay = Relay::start(scene.server.ends(), 1);
-    let reeld = record_through(&relay, &scene);
-    let mut publisher = scene.publish("survivor", &SMALL);
+    let (scene, relay, reeld, mut publisher) = through_a_relay();
     publisher.await_second(4);
     // Longer than resuming is tried: everything is connected anew, and until then media flows.
     relay.cut_signalling(Duration::from_secs(17));
     await_logged(&reeld, "joined anew", Duration::from_mins(1));
     await_logged(&reeld, "connection resumed", Duration::from_secs(10));
     publisher.await_more(8);
-    let (_, film) = judge(&scene, reeld, publisher);
+    let (_, film) = scene.judge("survivor", reeld, publisher);
     film.assert_present(0.9, 0);
 }
 
@@ -85,6 +69,6 @@ fn a_server_that_is_killed_and_restarted_interrupts_the_recording() {
     scene.server.start_again();
     await_logged(&reeld, "joined anew", Duration::from_mins(1));
     publisher.await_more(15);
-    let (_, film) = judge(&scene, reeld, publisher);
+    let (_, film) = scene.judge("survivor", reeld, publisher);
     film.assert_present(0.5, 0);
 }

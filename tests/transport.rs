@@ -12,10 +12,9 @@ mod tls;
 
 use std::time::Duration;
 
-use stage::publisher::Publisher;
 use stage::reeld::{self, Outcome, Reeld};
 use stage::relay::Relay;
-use stage::scene::{Film, ROOM, Scene};
+use stage::scene::{ROOM, Scene};
 use stage::server::{API_KEY, API_SECRET, Server};
 use tls::Front;
 
@@ -25,23 +24,9 @@ const SMALL: [&str; 4] = ["--size", "640x360", "--codec", "h264"];
 fn judge(scene: &Scene, reeld: Reeld) -> String {
     let mut publisher = scene.publish("visitor", &SMALL);
     publisher.await_second(14);
-    let (log, film) = finish(scene, reeld, publisher);
+    let (log, film) = scene.judge("visitor", reeld, publisher);
     film.assert_whole();
     log
-}
-
-/// Ends both and gives the log and the one recording, with sound and picture in step.
-fn finish(scene: &Scene, reeld: Reeld, publisher: Publisher) -> (String, Film) {
-    let outcome = reeld.stop();
-    println!("{}", outcome.stderr);
-    let summary = outcome.summary();
-    let report = publisher.stop();
-    assert_eq!(summary.recordings.len(), 1, "{summary:?}");
-    let take = scene.take(&summary, "visitor");
-    let film = take.film(&report);
-    println!("{:?}", film.counters);
-    film.assert_in_step_with(&take.sound(), &report);
-    (outcome.stderr, film)
 }
 
 #[test]
@@ -62,7 +47,7 @@ fn media_over_tcp_outlives_a_lost_signalling_connection() {
     // The server looks for a path anew, and takes other connections for it.
     relay.cut_signalling(Duration::from_secs(1));
     publisher.await_second(16);
-    let (log, film) = finish(&scene, reeld, publisher);
+    let (log, film) = scene.judge("visitor", reeld, publisher);
     assert!(log.contains("connection resumed"), "{log}");
     assert!(!log.contains("joined anew"), "{log}");
     film.assert_present(0.9, 0);

@@ -11,7 +11,7 @@ pub(super) fn size(unit: &[u8]) -> Option<PictureSize> {
     loop {
         let (kind, payload, behind) = obu(rest)?;
         if kind == SEQUENCE_HEADER {
-            return sequence(&mut Bits::new(payload));
+            return sequence(&mut Bits::new(payload.iter().copied()));
         }
         rest = behind;
     }
@@ -43,7 +43,7 @@ fn leb128(bytes: &[u8]) -> Option<(usize, &[u8])> {
     None
 }
 
-fn sequence(bits: &mut Bits<'_>) -> Option<PictureSize> {
+fn sequence(bits: &mut Bits<impl Iterator<Item = u8>>) -> Option<PictureSize> {
     bits.take(3 + 1)?; // seq_profile, still_picture
     if bits.flag()? {
         bits.take(5)?; // reduced_still_picture_header: seq_level_idx
@@ -59,7 +59,7 @@ fn sequence(bits: &mut Bits<'_>) -> Option<PictureSize> {
 }
 
 /// Timing and decoder model; gives how many bits a buffer delay has, 0 where there is no model.
-fn timing(bits: &mut Bits<'_>) -> Option<u32> {
+fn timing(bits: &mut Bits<impl Iterator<Item = u8>>) -> Option<u32> {
     if !bits.flag()? {
         return Some(0);
     }
@@ -77,7 +77,7 @@ fn timing(bits: &mut Bits<'_>) -> Option<u32> {
     Some(delay_bits)
 }
 
-fn skip_uvlc(bits: &mut Bits<'_>) -> Option<()> {
+fn skip_uvlc(bits: &mut Bits<impl Iterator<Item = u8>>) -> Option<()> {
     let mut zeros = 0;
     while !bits.flag()? {
         zeros += 1;
@@ -88,7 +88,7 @@ fn skip_uvlc(bits: &mut Bits<'_>) -> Option<()> {
     bits.take(zeros).map(|_| ())
 }
 
-fn operating_points(bits: &mut Bits<'_>, delay_bits: u32) -> Option<()> {
+fn operating_points(bits: &mut Bits<impl Iterator<Item = u8>>, delay_bits: u32) -> Option<()> {
     let display_delay = bits.flag()?;
     for _ in 0..=bits.take(5)? {
         bits.take(12)?; // operating_point_idc

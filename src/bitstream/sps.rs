@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::bits::Bits;
+
 /// What a sequence parameter set says about the pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Picture {
@@ -46,7 +48,7 @@ const MOST_MACROBLOCKS: u32 = 1 << 12;
 /// Reads a parameter set, its NAL header included; none when it is malformed.
 #[must_use]
 pub fn parse(nal: &[u8]) -> Option<Picture> {
-    let mut bits = Bits::new(nal.get(1..)?);
+    let mut bits = Bits::new(payload(nal.get(1..)?));
     let profile = u8::try_from(bits.take(8)?).ok()?;
     bits.take(8)?; // constraint flags
     let level = u8::try_from(bits.take(8)?).ok()?;
@@ -100,7 +102,7 @@ pub fn parse(nal: &[u8]) -> Option<Picture> {
 }
 
 /// The part that only the higher profiles have; gives `chroma_format_idc`, 0 for separate planes.
-fn high(bits: &mut Bits<'_>) -> Option<u32> {
+fn high(bits: &mut Bits<impl Iterator<Item = u8>>) -> Option<u32> {
     let chroma = bits.golomb()?;
     let separate = chroma == 3 && bits.take(1)? == 1;
     bits.golomb()?; // bit_depth_luma_minus8
@@ -116,7 +118,7 @@ fn high(bits: &mut Bits<'_>) -> Option<u32> {
     Some(if separate { 0 } else { chroma })
 }
 
-fn skip_scaling_list(bits: &mut Bits<'_>, length: usize) -> Option<()> {
+fn skip_scaling_list(bits: &mut Bits<impl Iterator<Item = u8>>, length: usize) -> Option<()> {
     let mut last = 8;
     for _ in 0..length {
         last = (last + bits.signed_golomb()?).rem_euclid(256);
@@ -127,7 +129,7 @@ fn skip_scaling_list(bits: &mut Bits<'_>, length: usize) -> Option<()> {
     Some(())
 }
 
-fn order_count(bits: &mut Bits<'_>) -> Option<()> {
+fn order_count(bits: &mut Bits<impl Iterator<Item = u8>>) -> Option<()> {
     match bits.golomb()? {
         0 => {
             bits.golomb()?; // log2_max_pic_order_cnt_lsb_minus4
@@ -145,69 +147,18 @@ fn order_count(bits: &mut Bits<'_>) -> Option<()> {
     Some(())
 }
 
-/// Bits of a NAL unit, the emulation prevention bytes (the 3 of 00 00 03) left out.
-struct Bits<'a> {
-    bytes: std::slice::Iter<'a, u8>,
-    zeros: u8,
-    current: u8,
-    left: u8,
-}
-
-impl<'a> Bits<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes: bytes.iter(),
-            zeros: 0,
-            current: 0,
-            left: 0,
-        }
-    }
-
-    fn bit(&mut self) -> Option<u32> {
-        if self.left == 0 {
-            let mut byte = *self.bytes.next()?;
-            if self.zeros >= 2 && byte == 3 {
-                byte = *self.bytes.next()?;
-                self.zeros = 0;
-            }
-            self.zeros = if byte == 0 {
-                self.zeros.saturating_add(1)
-            } else {
-                0
-            };
-            self.current = byte;
-            self.left = 8;
-        }
-        self.left -= 1;
-        Some(u32::from(self.current >> self.left & 1))
-    }
-
-    /// The next `count` bits, at most 31.
-    fn take(&mut self, count: u32) -> Option<u32> {
-        (0..count).try_fold(0, |value, _| Some(value << 1 | self.bit()?))
-    }
-
-    /// An unsigned Exp-Golomb number (9.1).
-    fn golomb(&mut self) -> Option<u32> {
-        let mut zeros = 0;
-        while self.bit()? == 0 {
-            zeros += 1;
-            if zeros > 30 {
-                return None;
-            }
-        }
-        Some((1 << zeros) - 1 + self.take(zeros)?)
-    }
-
-    /// A signed Exp-Golomb number (9.1.1).
-    fn signed_golomb(&mut self) -> Option<i64> {
-        let code = i64::from(self.golomb()?);
-        Some(if code % 2 == 1 {
-            (code + 1) / 2
+/// The bytes of a NAL unit without the emulation prevention bytes (the 3 of 00 00 03; 7.4.1).
+fn payload(nal: &[u8]) -> impl Iterator<Item = u8> {
+    let mut zeros = 0_u8;
+    nal.iter().copied().filter(move |&byte| {
+        let prevents = zeros >= 2 && byte == 3;
+        zeros = if byte == 0 {
+            zeros.saturating_add(1)
         } else {
-            -(code / 2)
-        })
-    }
+            0
+        };
+        !prevents
+    })
 }
 
 #[cfg(test)]
@@ -241,6 +192,13 @@ mod tests {
             assert_eq!(read(hex).as_deref(), Some(expected));
             assert_eq!(read(&hex[..12]), None, "cut short");
         }
+    }
+
+    #[test]
+    fn emulation_prevention_bytes_are_left_out() {
+        let nal = [0, 0, 3, 1, 0, 0, 3, 0, 0, 3, 3, 0, 3];
+        let read: Vec<u8> = payload(&nal).collect();
+        assert_eq!(read, [0, 0, 1, 0, 0, 0, 0, 3, 0, 3]);
     }
 
     proptest! {

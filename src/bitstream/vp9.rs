@@ -50,7 +50,7 @@ fn index(unit: &[u8]) -> Option<Vec<usize>> {
 }
 
 fn frame(frame: &[u8]) -> Option<PictureSize> {
-    let mut bits = Bits::new(frame);
+    let mut bits = Bits::new(frame.iter().copied());
     if bits.take(2)? != 2 {
         return None;
     }
@@ -90,11 +90,11 @@ fn frame(frame: &[u8]) -> Option<PictureSize> {
     explicit(&mut bits)
 }
 
-fn sync_code(bits: &mut Bits<'_>) -> Option<()> {
+fn sync_code(bits: &mut Bits<impl Iterator<Item = u8>>) -> Option<()> {
     (bits.take(24)? == 0x0049_8342).then_some(())
 }
 
-fn colour(bits: &mut Bits<'_>, profile: u32) -> Option<()> {
+fn colour(bits: &mut Bits<impl Iterator<Item = u8>>, profile: u32) -> Option<()> {
     if profile >= 2 {
         bits.take(1)?; // ten_or_twelve_bit
     }
@@ -110,7 +110,7 @@ fn colour(bits: &mut Bits<'_>, profile: u32) -> Option<()> {
     Some(())
 }
 
-fn explicit(bits: &mut Bits<'_>) -> Option<PictureSize> {
+fn explicit(bits: &mut Bits<impl Iterator<Item = u8>>) -> Option<PictureSize> {
     Some(PictureSize {
         width: bits.take(16)? + 1,
         height: bits.take(16)? + 1,

@@ -142,14 +142,12 @@ pub(super) fn max_tracks<'de, D: Deserializer<'de>>(from: D) -> Result<NonZeroUs
     count(from, 1..=1024)
 }
 
-/// For ranges that begin above 0, so that neither conversion fails.
+/// For ranges that begin above 0.
 fn count<'de, D: Deserializer<'de>>(
     from: D,
     allowed: RangeInclusive<u64>,
 ) -> Result<NonZeroUsize, D::Error> {
-    let count = whole(from, "", allowed)?;
-    let count = usize::try_from(count).ok().and_then(NonZeroUsize::new);
-    count.ok_or_else(|| de::Error::custom("is out of range"))
+    NonZeroUsize::new(whole(from, "", allowed)?).ok_or_else(|| de::Error::custom("is out of range"))
 }
 
 pub(super) fn max_unit_bytes<'de, D: Deserializer<'de>>(from: D) -> Result<ByteSize, D::Error> {
@@ -157,20 +155,17 @@ pub(super) fn max_unit_bytes<'de, D: Deserializer<'de>>(from: D) -> Result<ByteS
 }
 
 pub(super) fn max_frames<'de, D: Deserializer<'de>>(from: D) -> Result<u16, D::Error> {
-    let pictures = whole(from, " pictures", 5..=300)?;
-    u16::try_from(pictures).map_err(de::Error::custom)
+    whole(from, " pictures", 5..=300)
 }
 
 pub(super) fn max_height<'de, D: Deserializer<'de>>(
     from: D,
 ) -> Result<Option<NonZeroU32>, D::Error> {
-    let lines = u32::try_from(whole(from, " lines", 90..=4320)?).map_err(de::Error::custom)?;
-    Ok(NonZeroU32::new(lines))
+    whole(from, " lines", 90..=4320).map(NonZeroU32::new)
 }
 
 pub(super) fn in_flight<'de, D: Deserializer<'de>>(from: D) -> Result<u8, D::Error> {
-    let pictures = whole(from, " pictures", 1..=4)?;
-    u8::try_from(pictures).map_err(de::Error::custom)
+    whole(from, " pictures", 1..=4)
 }
 
 pub(super) fn video_bitrate<'de, D: Deserializer<'de>>(from: D) -> Result<BitRate, D::Error> {
@@ -185,8 +180,7 @@ fn bitrate<'de, D: Deserializer<'de>>(
     from: D,
     allowed: RangeInclusive<u64>,
 ) -> Result<BitRate, D::Error> {
-    let bits = u32::try_from(whole(from, " bit/s", allowed)?).map_err(de::Error::custom)?;
-    Ok(BitRate::from_bits_per_second(bits))
+    whole(from, " bit/s", allowed).map(BitRate::from_bits_per_second)
 }
 
 pub(super) fn keyframe_interval<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
@@ -255,13 +249,18 @@ fn within<T: PartialOrd>(
     Err(format!("{found:?} is out of range: {least} to {most}"))
 }
 
-/// Reads a whole number in a range.
-fn whole<'de, D: Deserializer<'de>>(
+/// Reads a whole number in a range, all of which is in `T`.
+fn whole<'de, D, T>(
     from: D,
     unit: &'static str,
     allowed: RangeInclusive<u64>,
-) -> Result<u64, D::Error> {
-    from.deserialize_any(Whole { unit, allowed })
+) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: TryFrom<u64, Error: fmt::Display>,
+{
+    let number = from.deserialize_any(Whole { unit, allowed })?;
+    T::try_from(number).map_err(de::Error::custom)
 }
 
 struct Whole {

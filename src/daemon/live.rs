@@ -74,6 +74,24 @@ impl Live {
         }
     }
 
+    /// A track was muted, or is so no longer.
+    pub(super) fn mute(&mut self, id: TrackId, muted: bool) {
+        if let Some(track) = self.tracks.get_mut(&id) {
+            track.muted = muted;
+        }
+        self.tell(RoomEvent::TrackMuted { id, muted });
+    }
+
+    /// The server holds a track back, or does so no longer.
+    pub(super) fn pause(&mut self, id: TrackId, paused: bool) {
+        if paused {
+            self.paused.insert(id.clone());
+        } else {
+            self.paused.remove(&id);
+        }
+        self.tell(RoomEvent::TrackPaused { id, paused });
+    }
+
     /// Gives a unit to the recording, which counts those that it has no room for. False when it
     /// has failed and nobody listens.
     pub(super) fn offer(&self, id: TrackId, unit: AccessUnit) -> bool {
@@ -117,25 +135,12 @@ impl Live {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::recorder::recording::INBOX;
-    use crate::room::{Codec, EventReceiver, Participant};
+    use crate::room::{Codec, EventReceiver, test_track};
 
     fn camera() -> Track {
-        Track {
-            id: TrackId::new("V"),
-            participant: Arc::new(Participant {
-                sid: "PA_1".to_owned(),
-                identity: "ann".to_owned(),
-                name: String::new(),
-            }),
-            source: Source::Camera,
-            codec: Codec::H264,
-            stereo: false,
-            muted: false,
-        }
+        test_track::track("V", Source::Camera, Codec::H264)
     }
 
     fn live() -> (Live, EventReceiver) {
@@ -194,17 +199,34 @@ mod tests {
     #[tokio::test]
     async fn a_recording_that_starts_late_is_told_how_things_stand() {
         let (mut live, mut inbox) = live();
-        live.paused.insert(TrackId::new("V"));
+        let id = TrackId::new("V");
+        live.mute(id.clone(), true);
+        live.pause(id.clone(), true);
         let cause = Interruption::Migration;
         live.introduce(Some(cause));
-        let id = TrackId::new("V");
-        let paused = RoomEvent::TrackPaused { id, paused: true };
-        for expected in [
-            RoomEvent::TrackAdded(camera()),
+        live.mute(id.clone(), false);
+        live.pause(id.clone(), false);
+        live.introduce(None);
+        let muted = |muted| RoomEvent::TrackMuted {
+            id: id.clone(),
+            muted,
+        };
+        let paused = |paused| RoomEvent::TrackPaused {
+            id: id.clone(),
             paused,
-            RoomEvent::Interrupted { cause },
-        ] {
+        };
+        let added = |muted| RoomEvent::TrackAdded(Track { muted, ..camera() });
+        let interrupted = RoomEvent::Interrupted { cause };
+        let late = [added(true), paused(true), interrupted];
+        let later = [muted(false), paused(false), added(false)];
+        for expected in [muted(true), paused(true)]
+            .into_iter()
+            .chain(late)
+            .chain(later)
+        {
             assert_eq!(inbox.recv().await, Some(expected));
         }
+        drop(live);
+        assert_eq!(inbox.recv().await, None);
     }
 }

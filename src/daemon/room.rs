@@ -146,13 +146,9 @@ impl Room {
             }
             RoomEvent::TrackAdded(track) => self.track_added(track),
             RoomEvent::TrackMuted { id, muted } => {
-                self.track_changed(
-                    &id,
-                    &RoomEvent::TrackMuted {
-                        id: id.clone(),
-                        muted,
-                    },
-                );
+                if let Some(live) = self.live_of(&id) {
+                    live.mute(id, muted);
+                }
             }
             RoomEvent::TrackPaused { id, paused } => {
                 tracing::info!(
@@ -161,13 +157,9 @@ impl Room {
                     paused,
                     "the server holds the track back or lets it go"
                 );
-                self.track_changed(
-                    &id,
-                    &RoomEvent::TrackPaused {
-                        id: id.clone(),
-                        paused,
-                    },
-                );
+                if let Some(live) = self.live_of(&id) {
+                    live.pause(id, paused);
+                }
             }
             RoomEvent::TrackRemoved { id, end } => {
                 tracing::info!(
@@ -235,27 +227,6 @@ impl Room {
         };
         live.introduce(self.interrupted);
         self.live.insert(key, live);
-    }
-
-    /// A track was muted or held back, or is so no longer.
-    fn track_changed(&mut self, id: &TrackId, event: &RoomEvent) {
-        let Some(live) = self.live_of(id) else {
-            return;
-        };
-        match event {
-            RoomEvent::TrackMuted { muted, .. } => {
-                if let Some(track) = live.tracks.get_mut(id) {
-                    track.muted = *muted;
-                }
-            }
-            RoomEvent::TrackPaused { paused: true, .. } => {
-                live.paused.insert(id.clone());
-            }
-            _ => {
-                live.paused.remove(id);
-            }
-        }
-        live.tell(event.clone());
     }
 
     fn track_removed(&mut self, id: TrackId, end: TrackEnd) {

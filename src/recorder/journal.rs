@@ -67,7 +67,7 @@ impl Journal {
             tracing::info!(
                 room = self.room.as_str(),
                 participant = self.participant.as_str(),
-                kind = kind_word(kind),
+                kind = kind.as_str(),
                 cause = closed.gap.cause.as_str(),
                 seconds = closed.gap.length.as_secs_f64(),
                 "frames again after a gap"
@@ -134,7 +134,7 @@ impl Journal {
 
     fn warn(&self, gap: &Gap) {
         let (room, participant) = (self.room.as_str(), self.participant.as_str());
-        let (kind, cause) = (kind_word(gap.kind), gap.cause.as_str());
+        let (kind, cause) = (gap.kind.as_str(), gap.cause.as_str());
         let reason = gap.cause.reason().map(DropReason::as_str);
         let seconds = gap.length.as_secs_f64();
         if gap.cause.is_wanted() {
@@ -177,13 +177,6 @@ fn list<T>(list: &mut Vec<T>, omitted: &mut u64, item: T) {
         list.push(item);
     } else {
         *omitted = omitted.saturating_add(1);
-    }
-}
-
-const fn kind_word(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Video => "video",
-        Kind::Audio => "audio",
     }
 }
 

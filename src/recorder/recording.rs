@@ -26,6 +26,7 @@ mod intake;
 pub use super::failure::{RecordingError, one_line};
 pub use super::input::{INBOX, RecordingSetup};
 
+use self::intake::Incoming;
 use super::cut::{Cutter, start_of};
 use super::journal::Journal;
 use super::overlap::Overlap;
@@ -39,7 +40,7 @@ use super::{
     WriterHandle, WriterSettings,
 };
 use crate::media::Layout;
-use crate::room::{AccessUnit, EventReceiver, Kind, RoomCommand, Track, TrackId};
+use crate::room::{EventReceiver, Kind, RoomCommand, Track, TrackId};
 
 /// How often silence is filled in and progress is told.
 const TICK: Duration = Duration::from_millis(100);
@@ -129,7 +130,7 @@ struct Recording {
     /// When this task last did anything.
     awake: Instant,
     /// Units until the first segment opens, at most [`MAX_HELD`].
-    held: VecDeque<(Kind, AccessUnit)>,
+    held: VecDeque<Incoming>,
     held_bytes: usize,
     overlap: Overlap,
     pace: Option<Pace>,
@@ -207,7 +208,7 @@ impl Recording {
         let Some(layout) = self.cutter.due(now) else {
             return Ok(());
         };
-        let held = self.held.iter().map(|(kind, unit)| (*kind, unit));
+        let held = self.held.iter().map(|held| (held.kind, &held.unit));
         let Some(start) = start_of(layout, held) else {
             return Ok(());
         };
@@ -218,12 +219,12 @@ impl Recording {
             self.zero = start;
         }
         self.cut(layout, start).await?;
-        for (kind, unit) in held {
-            if unit.at >= start {
-                self.push(kind, &unit);
+        for incoming in held {
+            if incoming.unit.at >= start {
+                self.push(&incoming);
             } else {
                 self.unsegmented
-                    .refused(kind, DropReason::AwaitingKeyframe, 1);
+                    .refused(incoming.kind, DropReason::AwaitingKeyframe, 1);
             }
         }
         Ok(())
@@ -386,8 +387,8 @@ impl Recording {
         }
         let mut tally = std::mem::take(&mut self.total);
         tally.add(&self.unsegmented);
-        for (kind, _) in self.held.drain(..) {
-            tally.refused(kind, DropReason::AwaitingKeyframe, 1);
+        for held in self.held.drain(..) {
+            tally.refused(held.kind, DropReason::AwaitingKeyframe, 1);
         }
         let outcome = match self.writer.take() {
             None => None,

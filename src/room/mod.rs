@@ -8,6 +8,8 @@ pub mod livekit;
 mod queue;
 pub mod selection;
 pub mod synthetic;
+#[cfg(test)]
+pub(crate) mod test_track;
 
 pub use events::{COMMAND_QUEUE, Interruption, RoomCommand, RoomEnd, RoomEvent, TrackEnd};
 pub use queue::{
@@ -122,6 +124,17 @@ pub enum Kind {
     Video,
     /// Sound.
     Audio,
+}
+
+impl Kind {
+    /// The word used in manifests and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Video => "video",
+            Self::Audio => "audio",
+        }
+    }
 }
 
 /// How the access units of a track are encoded.

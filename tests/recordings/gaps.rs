@@ -58,10 +58,7 @@ fn assert_one_gap(recording: &Recording, played: &Played, cause: &str, fault: u6
 #[test]
 fn a_broken_connection_is_a_gap_in_the_same_file() {
     let output = output();
-    let ann = participant("ann");
-    let mut room = Room::open(whole(&output));
-    room.camera(&ann, "V");
-    room.microphone(&ann, "A");
+    let mut room = Room::open_with_ann(whole(&output));
     room.play(ms(1_500));
     room.interrupt(Interruption::Media);
     room.play(ms(1_500));
@@ -133,10 +130,7 @@ fn who_comes_back_as_another_stay_is_recorded_on() {
 #[test]
 fn a_track_that_the_server_holds_back_is_paused_and_no_other() {
     let output = output();
-    let ann = participant("ann");
-    let mut room = Room::open(whole(&output));
-    room.camera(&ann, "V");
-    room.microphone(&ann, "A");
+    let mut room = Room::open_with_ann(whole(&output));
     room.play(ms(1_500));
     room.pause("V", true);
     room.play(ms(1_500));
@@ -167,13 +161,10 @@ fn a_picture_of_another_size_goes_where_it_is_told_to() {
     };
     for (cut_on_resize, layouts) in [(false, vec!["h264+aac"]), (true, vec!["h264+aac"; 2])] {
         let output = output();
-        let ann = participant("ann");
-        let mut room = Room::open(reeld::daemon::room::RoomSettings {
+        let mut room = Room::open_with_ann(reeld::daemon::room::RoomSettings {
             cut_on_resize,
             ..settings(output.path(), crate::LONG_SEGMENTS)
         });
-        room.camera(&ann, "V");
-        room.microphone(&ann, "A");
         room.play(ms(1_500));
         room.resize("V", 640, 360);
         room.play(ms(1_500));

@@ -87,10 +87,7 @@ fn assert_pictures_go_on(recording: &Recording) {
 #[test]
 fn a_recording_is_cut_by_time_and_loses_nothing() {
     let output = output();
-    let ann = participant("ann");
-    let mut room = Room::open(settings(output.path(), ms(2_000)));
-    room.camera(&ann, "V");
-    room.microphone(&ann, "A");
+    let mut room = Room::open_with_ann(settings(output.path(), ms(2_000)));
     room.play(ms(5_000));
     let played = room.close();
     let recording = anns(&played);
@@ -182,9 +179,7 @@ fn a_camera_that_comes_later_is_in_a_segment_of_both() {
 fn another_codec_after_a_republish_is_another_segment() {
     let output = output();
     let ann = participant("ann");
-    let mut room = Room::open(whole(&output));
-    room.camera(&ann, "V");
-    room.microphone(&ann, "A");
+    let mut room = Room::open_with_ann(whole(&output));
     room.play(ms(1_500));
     room.unpublish("V");
     room.publish(&ann, Source::Camera, "V2", Codec::Vp8);
@@ -217,9 +212,7 @@ fn another_codec_after_a_republish_is_another_segment() {
 fn the_same_codec_after_a_republish_goes_on() {
     let output = output();
     let ann = participant("ann");
-    let mut room = Room::open(whole(&output));
-    room.camera(&ann, "V");
-    room.microphone(&ann, "A");
+    let mut room = Room::open_with_ann(whole(&output));
     room.play(ms(1_500));
     room.unpublish("V");
     room.play(ms(300));
@@ -236,10 +229,7 @@ fn the_same_codec_after_a_republish_goes_on() {
 #[test]
 fn sound_has_no_hole_while_the_camera_is_muted() {
     let output = output();
-    let ann = participant("ann");
-    let mut room = Room::open(whole(&output));
-    room.camera(&ann, "V");
-    room.microphone(&ann, "A");
+    let mut room = Room::open_with_ann(whole(&output));
     room.play(ms(1_000));
     room.mute("V", true);
     room.play(ms(2_000));
@@ -299,10 +289,7 @@ fn a_muted_or_quiet_microphone_is_silence() {
 #[test]
 fn after_a_loss_the_picture_goes_on_with_a_keyframe_that_was_asked_for() {
     let output = output();
-    let ann = participant("ann");
-    let mut room = Room::open(whole(&output));
-    room.camera(&ann, "V");
-    room.microphone(&ann, "A");
+    let mut room = Room::open_with_ann(whole(&output));
     room.play(ms(1_200));
     assert_eq!(room.asked("V"), 0);
     room.lose("V", 2);

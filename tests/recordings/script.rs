@@ -170,6 +170,15 @@ impl Room {
         room
     }
 
+    /// The same, with ann's camera "V" and microphone "A" on.
+    pub fn open_with_ann(settings: RoomSettings) -> Self {
+        let ann = participant("ann");
+        let mut room = Self::open(settings);
+        room.camera(&ann, "V");
+        room.microphone(&ann, "A");
+        room
+    }
+
     pub fn publish(&mut self, who: &Arc<Participant>, source: Source, id: &str, codec: Codec) {
         let sound = codec == Codec::Opus && source.kind() == reeld::room::Kind::Audio;
         let video = card(codec);

@@ -115,13 +115,10 @@ fn a_full_disk_is_named_and_what_it_holds_stays() {
     let Some(_disk) = SmallDisk::mount(output.path(), "128k") else {
         return;
     };
-    let ann = participant("ann");
-    let mut room = Room::open(RoomSettings {
+    let mut room = Room::open_with_ann(RoomSettings {
         on_failure: OnFailure::Stop,
         ..settings(output.path(), ms(1_000))
     });
-    room.camera(&ann, "V");
-    room.microphone(&ann, "A");
     room.play(LONG);
     assert!(!room.is_recorded(), "nobody was told");
     let played = room.close();
@@ -198,13 +195,10 @@ fn damaged_pictures_are_kept_where_that_is_asked_for() {
 #[test]
 fn units_that_are_too_large_are_left_out_and_counted() {
     let output = output();
-    let ann = participant("ann");
-    let mut room = Room::open(RoomSettings {
+    let mut room = Room::open_with_ann(RoomSettings {
         max_unit_bytes: 1_000,
         ..settings(output.path(), LONG_SEGMENTS)
     });
-    room.camera(&ann, "V");
-    room.microphone(&ann, "A");
     room.play(ms(4_000));
     let played = room.close();
 

@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "each test file uses its part of the stage")]
 
 pub mod analysis;
+pub mod aside;
 pub mod crowd;
 pub mod decode;
 pub mod process;

@@ -218,22 +218,31 @@ async def mute(track, t0, span):
     say("unmuted", wall=time.time())
 
 
-async def publish_picture(room, source, codec, options):
-    track = rtc.LocalVideoTrack.create_video_track("picture", source)
-    await room.local_participant.publish_track(
-        track,
-        rtc.TrackPublishOptions(
-            source=rtc.TrackSource.SOURCE_SCREENSHARE
-            if options.screen
-            else rtc.TrackSource.SOURCE_CAMERA,
-            video_codec=CODECS[codec],
-            simulcast=options.simulcast,
-            video_encoding=rtc.VideoEncoding(
-                max_bitrate=options.bitrate, max_framerate=options.fps
-            ),
-        ),
-    )
+async def publish_track(room, track, **options):
+    await room.local_participant.publish_track(track, rtc.TrackPublishOptions(**options))
     return track
+
+
+async def publish_picture(room, source, codec, options):
+    kinds = rtc.TrackSource
+    return await publish_track(
+        room,
+        rtc.LocalVideoTrack.create_video_track("picture", source),
+        source=kinds.SOURCE_SCREENSHARE if options.screen else kinds.SOURCE_CAMERA,
+        video_codec=CODECS[codec],
+        simulcast=options.simulcast,
+        video_encoding=rtc.VideoEncoding(max_bitrate=options.bitrate, max_framerate=options.fps),
+    )
+
+
+async def publish_sound(room, source, options):
+    kinds = rtc.TrackSource
+    return await publish_track(
+        room,
+        rtc.LocalAudioTrack.create_audio_track("sound", source),
+        source=kinds.SOURCE_SCREENSHARE_AUDIO if options.screen else kinds.SOURCE_MICROPHONE,
+        dtx=not options.no_dtx,
+    )
 
 
 async def switch(room, source, track, t0, options):
@@ -253,16 +262,7 @@ async def publish(room, options):
     if not options.no_audio:
         # Anything but no queue delays the sound by what happens to stand in it.
         audio = rtc.AudioSource(SAMPLE_RATE, 1, queue_size_ms=0)
-        microphone = rtc.LocalAudioTrack.create_audio_track("sound", audio)
-        await room.local_participant.publish_track(
-            microphone,
-            rtc.TrackPublishOptions(
-                source=rtc.TrackSource.SOURCE_SCREENSHARE_AUDIO
-                if options.screen
-                else rtc.TrackSource.SOURCE_MICROPHONE,
-                dtx=not options.no_dtx,
-            ),
-        )
+        microphone = await publish_sound(room, audio, options)
     return video, audio, camera, microphone
 
 

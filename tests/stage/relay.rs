@@ -17,15 +17,15 @@ mod signal;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tokio::net::{TcpListener, UdpSocket};
-use tokio::sync::{oneshot, watch};
+use tokio::net::UdpSocket;
+use tokio::sync::watch;
 
 use self::faults::Faults;
 use self::media::{Network, Tally};
 use self::signal::Way;
+use super::aside::Aside;
 
 /// Where the server says that its media is.
 pub const MEDIA: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
@@ -39,14 +39,12 @@ pub struct Ends {
 
 /// A running relay; it ends when dropped.
 pub struct Relay {
-    signal: SocketAddr,
+    /// Ends before what it is told by.
+    aside: Aside,
     faults: watch::Sender<Faults>,
     way: watch::Sender<Way>,
     victim: Arc<AtomicU32>,
     tally: Arc<Tally>,
-    /// Dropped to end it.
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
 }
 
 /// What became of the recorder's datagrams so far, both directions together.
@@ -67,8 +65,6 @@ impl Relay {
     pub fn start(server: Ends, seed: u64) -> Self {
         let (faults, faults_seen) = watch::channel(Faults::default());
         let (way, way_seen) = watch::channel(Way::default());
-        let (stop, stopped) = oneshot::channel();
-        let (started, start) = std::sync::mpsc::sync_channel(1);
         let victim = Arc::new(AtomicU32::new(0));
         let tally = Arc::new(Tally::default());
         let network = Network {
@@ -77,40 +73,28 @@ impl Relay {
             tally: tally.clone(),
             seed,
         };
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .expect("a runtime");
-            runtime.block_on(async {
-                let front = UdpSocket::bind((MEDIA, server.media.port())).await;
-                let front = Arc::new(front.expect("the media port is free on 127.0.0.2"));
-                let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
-                let listener = listener.expect("a free TCP port");
-                started
-                    .send(listener.local_addr().expect("its address"))
-                    .expect("asked for");
-                tokio::select! {
-                    () = media::relay(front, server.media, network) => {}
-                    () = signal::relay(listener, server.signal, way_seen) => {}
-                    _ = stopped => {}
-                }
-            });
+        let front = std::net::UdpSocket::bind((MEDIA, server.media.port()));
+        let front = front.expect("the media port is free on 127.0.0.2");
+        front.set_nonblocking(true).expect("not blocking");
+        let aside = Aside::start(async move |listener| {
+            let front = UdpSocket::from_std(front).expect("a UDP socket");
+            tokio::select! {
+                () = media::relay(Arc::new(front), server.media, network) => {}
+                () = signal::relay(listener, server.signal, way_seen) => {}
+            }
         });
         Self {
-            signal: start.recv().expect("the relay starts"),
+            aside,
             faults,
             way,
             victim,
             tally,
-            stop: Some(stop),
-            thread: Some(thread),
         }
     }
 
     /// Where the recorder finds the server.
     pub fn url(&self) -> String {
-        format!("ws://{}", self.signal)
+        format!("ws://{}", self.aside.address())
     }
 
     /// Names the process whose media suffers, before it opens a socket.
@@ -153,16 +137,5 @@ impl Relay {
             blacked_out: read(&self.tally.blacked_out),
             overflowed: read(&self.tally.overflowed),
         }
-    }
-}
-
-impl Drop for Relay {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        let ended = self.thread.take().map(JoinHandle::join);
-        assert!(
-            !matches!(ended, Some(Err(_))) || std::thread::panicking(),
-            "the relay ended early: its own message stands above"
-        );
     }
 }

@@ -94,6 +94,21 @@ impl Scene {
         assert!(segments.contains(&take.files.len()), "{:?}", take.files);
         take
     }
+
+    /// Ends both; gives `reeld`'s log and the one recording, of `participant`, whose sound and
+    /// picture are in step.
+    pub fn judge(&self, participant: &str, reeld: Reeld, publisher: Publisher) -> (String, Film) {
+        let outcome = reeld.stop();
+        println!("{}", outcome.stderr);
+        let summary = outcome.summary();
+        let report = publisher.stop();
+        assert_eq!(summary.recordings.len(), 1, "{summary:?}");
+        let take = self.take(&summary, participant);
+        let film = take.film(&report);
+        println!("{:?}", film.counters);
+        film.assert_in_step_with(&take.sound(), &report);
+        (outcome.stderr, film)
+    }
 }
 
 /// One finished recording, checked for what holds for all of them.

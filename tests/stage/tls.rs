@@ -1,26 +1,23 @@
 //! TLS in front of a server, by a CA that nobody knows.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
+
+use crate::stage::aside::Aside;
 
 /// Takes TLS off and passes the rest on to a server; it ends when dropped.
 pub struct Front {
-    address: SocketAddr,
+    aside: Aside,
     dir: TempDir,
-    /// Dropped to end it.
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl Front {
@@ -28,52 +25,18 @@ impl Front {
         let dir = TempDir::new().expect("a temporary directory");
         let (ca, acceptor) = certify();
         fs::write(dir.path().join("ca.pem"), pem(&ca)).expect("ca.pem is written");
-        let (stop, stopped) = oneshot::channel();
-        let (started, start) = std::sync::mpsc::sync_channel(1);
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .expect("a runtime");
-            runtime.block_on(async {
-                let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
-                let listener = listener.expect("a free TCP port");
-                let address = listener.local_addr().expect("its address");
-                started.send(address).expect("asked for");
-                tokio::select! {
-                    () = relay(listener, acceptor, server) => {}
-                    _ = stopped => {}
-                }
-            });
-        });
-        Self {
-            address: start.recv().expect("the front starts"),
-            dir,
-            stop: Some(stop),
-            thread: Some(thread),
-        }
+        let aside = Aside::start(move |listener| relay(listener, acceptor, server));
+        Self { aside, dir }
     }
 
     /// Where clients connect.
     pub fn url(&self) -> String {
-        format!("wss://{}", self.address)
+        format!("wss://{}", self.aside.address())
     }
 
     /// The certificate of its CA.
     pub fn ca_file(&self) -> PathBuf {
         self.dir.path().join("ca.pem")
-    }
-}
-
-impl Drop for Front {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        let ended = self.thread.take().map(JoinHandle::join);
-        let failed = matches!(ended, Some(Err(_)));
-        assert!(
-            !failed || std::thread::panicking(),
-            "the TLS front ended early: its own message stands above"
-        );
     }
 }
 

@@ -28,7 +28,7 @@ fn queue_with_one() -> Arc<Queue> {
 
 /// Sends from another thread; the receiver gets the result when the sender was let go.
 fn send_from_thread(queue: &Arc<Queue>, bytes: usize) -> mpsc::Receiver<Result<(), Closed>> {
-    let (tx, rx) = mpsc::channel();
+    let (tx, rx) = mpsc::sync_channel(1);
     let queue = Arc::clone(queue);
     thread::spawn(move || tx.send(queue.send(ONE, &vec![7; bytes])));
     rx

@@ -3,12 +3,20 @@
 use std::time::Instant;
 
 use super::{MAX_HELD_BYTES, Recording};
-use crate::bitstream::picture_size;
+use crate::bitstream::{PictureSize, picture_size};
 use crate::recorder::DropReason;
 use crate::recorder::cut::{MAX_HELD, Step};
 use crate::recorder::failure::RecordingError;
 use crate::recorder::pace::Pace;
 use crate::room::{AccessUnit, Kind, RoomEvent, TrackId};
+
+/// A unit of a track that is recorded.
+pub(super) struct Incoming {
+    pub(super) kind: Kind,
+    pub(super) unit: AccessUnit,
+    /// The size that a keyframe says that its pictures have.
+    size: Option<PictureSize>,
+}
 
 impl Recording {
     pub(super) async fn take(
@@ -80,21 +88,29 @@ impl Recording {
             self.too_large(kind, &unit);
             return Ok(());
         }
-        self.cut_if_resized(kind, &unit);
-        let decision = self.cutter.unit(id, &unit);
+        let incoming = self.read(kind, unit);
+        self.cut_if_resized(incoming.size);
+        let decision = self.cutter.unit(id, &incoming.unit);
         if decision.ask_keyframe {
             self.ask_keyframe();
         }
         match decision.step {
-            Step::Push => self.push(kind, &unit),
-            Step::Drop(reason) => self.refuse(kind, &unit, reason),
+            Step::Push => self.push(&incoming),
+            Step::Drop(reason) => self.refuse(kind, &incoming.unit, reason),
             Step::Cut(layout) => {
-                self.cut(layout, unit.at).await?;
-                self.push(kind, &unit);
+                self.cut(layout, incoming.unit.at).await?;
+                self.push(&incoming);
             }
-            Step::Hold => self.hold(kind, unit, now).await?,
+            Step::Hold => self.hold(incoming, now).await?,
         }
         Ok(())
+    }
+
+    fn read(&self, kind: Kind, unit: AccessUnit) -> Incoming {
+        let is_picture = kind == Kind::Video && unit.keyframe;
+        let codec = self.cutter.video_codec().filter(|_| is_picture);
+        let size = codec.and_then(|codec| picture_size(codec, &unit.data));
+        Incoming { kind, unit, size }
     }
 
     /// Leaves a unit out, and with it all that builds on it.
@@ -106,24 +122,20 @@ impl Recording {
         }
     }
 
-    async fn hold(
-        &mut self,
-        kind: Kind,
-        unit: AccessUnit,
-        now: Instant,
-    ) -> Result<(), RecordingError> {
-        let bytes = self.held_bytes.saturating_add(unit.data.len());
+    async fn hold(&mut self, incoming: Incoming, now: Instant) -> Result<(), RecordingError> {
+        let bytes = self.held_bytes.saturating_add(incoming.unit.data.len());
         if self.held.len() >= MAX_HELD || bytes > MAX_HELD_BYTES {
-            self.refuse(kind, &unit, DropReason::QueueFull);
-            self.cutter.lost(kind, DropReason::QueueFull);
+            self.refuse(incoming.kind, &incoming.unit, DropReason::QueueFull);
+            self.cutter.lost(incoming.kind, DropReason::QueueFull);
             return Ok(());
         }
         self.held_bytes = bytes;
-        self.held.push_back((kind, unit));
+        self.held.push_back(incoming);
         self.open_if_due(now).await
     }
 
-    pub(super) fn push(&mut self, kind: Kind, unit: &AccessUnit) {
+    pub(super) fn push(&mut self, incoming: &Incoming) {
+        let (kind, unit) = (incoming.kind, &incoming.unit);
         let Some(segment) = &mut self.segment else {
             return self.refuse(kind, unit, DropReason::AwaitingKeyframe);
         };
@@ -133,7 +145,7 @@ impl Recording {
         }
         let at = unit.at.saturating_sub(self.zero);
         match segment.push(kind, at, unit) {
-            None => self.written(kind, unit),
+            None => self.written(incoming),
             Some(reason) => {
                 self.journal.gaps.dropped(kind, unit.at, reason.into());
                 if kind == Kind::Video && reason.wants_keyframe() {
@@ -143,25 +155,19 @@ impl Recording {
         }
     }
 
-    fn written(&mut self, kind: Kind, unit: &AccessUnit) {
-        self.journal.written(kind, unit.at, unit.contiguous);
-        if kind == Kind::Video
-            && unit.keyframe
-            && let Some(codec) = self.cutter.video_codec()
-            && let Some(size) = picture_size(codec, &unit.data)
-        {
-            self.journal.picture(unit.at, size);
+    fn written(&mut self, incoming: &Incoming) {
+        let unit = &incoming.unit;
+        let journal = &mut self.journal;
+        journal.written(incoming.kind, unit.at, unit.contiguous);
+        if let Some(size) = incoming.size {
+            journal.picture(unit.at, size);
         }
     }
 
     /// Asks for a new segment in front of a picture of another size, if it is to have one.
-    fn cut_if_resized(&mut self, kind: Kind, unit: &AccessUnit) {
-        if !self.setup.cut_on_resize || kind == Kind::Audio || !unit.keyframe {
-            return;
-        }
-        let codec = self.cutter.video_codec();
-        let size = codec.and_then(|codec| picture_size(codec, &unit.data));
-        if let (Some(now), Some(before)) = (size, self.journal.size())
+    fn cut_if_resized(&mut self, size: Option<PictureSize>) {
+        if self.setup.cut_on_resize
+            && let (Some(now), Some(before)) = (size, self.journal.size())
             && now != before
         {
             self.resized |= self.cutter.cut_next();

@@ -15,8 +15,8 @@ use crate::recorder::summary::{RecordingProgress, RecordingSummary};
 use crate::recorder::test_disk::{Gate, TestDisk};
 use crate::recorder::{Manifest, WriterSettings};
 use crate::room::{
-    AccessUnit, COMMAND_QUEUE, Codec, EventSender, Kind, Participant, RoomCommand, RoomEvent,
-    Source, Track, TrackId,
+    AccessUnit, COMMAND_QUEUE, Codec, EventSender, Kind, RoomCommand, RoomEvent, Source, Track,
+    TrackId, test_track,
 };
 use crate::verify;
 
@@ -123,19 +123,8 @@ fn id(kind: Kind) -> TrackId {
     TrackId::new(if kind == Kind::Video { "V" } else { "A" })
 }
 
-fn track(source: Source, codec: Codec) -> RoomEvent {
-    RoomEvent::TrackAdded(Track {
-        id: id(source.kind()),
-        participant: Arc::new(Participant {
-            sid: "PA_1".to_owned(),
-            identity: "ann".to_owned(),
-            name: String::new(),
-        }),
-        source,
-        codec,
-        stereo: false,
-        muted: false,
-    })
+fn track(source: Source, codec: Codec) -> Track {
+    test_track::track(id(source.kind()).as_str(), source, codec)
 }
 
 /// Memory of this process at the moment, in bytes.
@@ -147,14 +136,11 @@ fn resident() -> u64 {
 }
 
 fn setup(root: &std::path::Path) -> RecordingSetup {
-    let RoomEvent::TrackAdded(track) = track(Source::Camera, Codec::H264) else {
-        unreachable!()
-    };
     RecordingSetup {
         root: root.to_owned(),
         room: "room".to_owned(),
         room_sid: String::new(),
-        participant: track.participant,
+        participant: track(Source::Camera, Codec::H264).participant,
         source: Source::Camera,
         graph: GraphSettings {
             in_flight: InFlight::default(),
@@ -200,12 +186,13 @@ fn stall(root: &std::path::Path) -> Stalled {
             .unwrap()
             .block_on(run_on(make, setup, inbox, orders, progress))
     });
-    sender
-        .tell_blocking(track(Source::Camera, Codec::H264))
-        .unwrap();
-    sender
-        .tell_blocking(track(Source::Microphone, Codec::Opus))
-        .unwrap();
+    for (source, codec) in [
+        (Source::Camera, Codec::H264),
+        (Source::Microphone, Codec::Opus),
+    ] {
+        let added = RoomEvent::TrackAdded(track(source, codec));
+        sender.tell_blocking(added).unwrap();
+    }
     let start = Instant::now();
     let (mut before, mut most) = (0, 0);
     while start.elapsed() < CALM + BLOCK + CALM {

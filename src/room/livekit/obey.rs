@@ -105,19 +105,15 @@ impl Session {
         }
     }
 
-    /// Tells the server of an address that is new; a session that is being resumed tells all of
-    /// them in its next answer.
+    /// Tells the server of an address that is new.
     pub(super) async fn offer_candidate(&mut self, candidate: String) {
-        if !self.link.takes_messages() {
-            return;
-        }
         let init = serde_json::json!({ "candidate": candidate, "sdpMid": "0", "sdpMLineIndex": 0 });
         let trickle = proto::TrickleRequest {
             candidate_init: init.to_string(),
             target: proto::SignalTarget::Subscriber.into(),
             ..Default::default()
         };
-        self.send(Request::Trickle(trickle)).await;
+        self.tell(Request::Trickle(trickle)).await;
     }
 
     async fn sent_away(&mut self, leave: &proto::LeaveRequest) -> Result<Option<RoomEnd>, Stop> {
@@ -253,29 +249,30 @@ impl Session {
     }
 
     async fn ask_layer(&mut self, id: &TrackId, layer: proto::VideoQuality) {
-        if !self.link.takes_messages() {
-            return;
-        }
         let settings = proto::UpdateTrackSettings {
             track_sids: vec![id.as_str().to_owned()],
             quality: layer.into(),
             ..Default::default()
         };
-        self.send(Request::TrackSetting(settings)).await;
+        self.tell(Request::TrackSetting(settings)).await;
     }
 
     async fn subscribe(&mut self, id: &TrackId, subscribe: bool) {
-        // What is wanted is told anew with the next connection.
-        if !self.link.takes_messages() {
-            return;
-        }
         let track_sids = vec![id.as_str().to_owned()];
         let request = proto::UpdateSubscription {
             track_sids,
             subscribe,
             participant_tracks: vec![],
         };
-        self.send(Request::Subscription(request)).await;
+        self.tell(Request::Subscription(request)).await;
+    }
+
+    /// Sends a message while signalling takes any. What is left out meanwhile is told anew: what is
+    /// wanted with the next connection, our addresses in the next answer.
+    async fn tell(&mut self, request: Request) {
+        if self.link.takes_messages() {
+            self.send(request).await;
+        }
     }
 
     /// Sends a message, or says that signalling is stuck. What is lost with a connection is told

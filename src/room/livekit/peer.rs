@@ -1,8 +1,8 @@
 //! The media connection: str0m for ICE, DTLS, SRTP, RTP and RTCP over our own sockets, and over
 //! TCP connections where UDP finds no way.
 //!
-//! Nothing here waits: [`Peer::receive`] and [`Peer::tick`] feed str0m and hand out what it
-//! says; the session owns the waiting.
+//! Nothing here waits: [`Peer::tick`] feeds str0m and hands out what it says; the session owns
+//! the waiting.
 
 use std::collections::{BTreeSet, HashMap};
 use std::future::poll_fn;
@@ -239,8 +239,7 @@ impl Peer {
         }
     }
 
-    /// Waits until [`Self::receive`] has something to take; it does so at [`Self::deadline`]
-    /// as well.
+    /// Waits until [`Self::tick`] has something to take; it does so at [`Self::deadline`] as well.
     pub async fn readable(&mut self) {
         poll_fn(|cx| match self.sockets.poll_ready(cx) {
             Poll::Ready(()) => Poll::Ready(()),
@@ -249,8 +248,8 @@ impl Peer {
         .await;
     }
 
-    /// When [`Self::receive`] and then [`Self::tick`] are due. The media stack's own deadlines
-    /// wait for the next look at the sockets, some milliseconds off, while there is one to come.
+    /// When [`Self::tick`] is due though nothing is readable. The media stack's own deadlines wait
+    /// for the next look at the sockets, some milliseconds off, while there is one to come.
     #[must_use]
     pub fn deadline(&self) -> Instant {
         let next = self.sockets.look_at().unwrap_or(self.deadline);
@@ -282,11 +281,8 @@ impl Peer {
         self.streams.oversized()
     }
 
-    /// Takes the packets that wait, up to a fixed number.
-    ///
-    /// # Errors
-    /// When the media stack can't go on.
-    pub fn receive(&mut self, look: Look, events: &mut Vec<PeerEvent>) -> Result<(), LiveKitError> {
+    /// Takes the packets that wait, up to a fixed number, and what became of TCP connections.
+    fn receive(&mut self, look: Look, events: &mut Vec<PeerEvent>) -> Result<(), LiveKitError> {
         let mut more = true;
         for _ in 0..DATAGRAMS_A_TURN {
             let buffer = self.buffer.as_mut_slice();
@@ -305,13 +301,8 @@ impl Peer {
         }
         self.behind = more && look.now.saturating_duration_since(self.newest) > BEHIND;
         self.streams.flush();
-        let mut changed = false;
         while let Some(event) = self.streams.next_event() {
             self.take_stream(event, look.now);
-            changed = true;
-        }
-        if changed {
-            self.tick(look, events)?;
         }
         Ok(())
     }

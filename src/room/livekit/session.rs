@@ -221,13 +221,7 @@ impl Session {
     ) -> Result<Option<RoomEnd>, Stop> {
         let mut ended = None;
         match happened {
-            Happened::Packets => {
-                if let Some(peer) = &mut self.peer {
-                    let received = peer.receive(Look::now(), heard);
-                    return self.peer_did(received).await;
-                }
-                return Ok(None);
-            }
+            Happened::Packets => {}
             Happened::Tried(outcome) => ended = self.tried(outcome).await?,
             Happened::Command(Some(RoomCommand::RequestKeyframe(track))) => {
                 self.request_keyframe(&track, Instant::now());
@@ -246,7 +240,7 @@ impl Session {
             }
             Happened::Due => ended = self.due(Instant::now()).await?,
         }
-        // An answer, a candidate or a request gives the peer something to say.
+        // Packets are to be taken; an answer, a candidate or a request gives it something to say.
         if let Some(peer) = &mut self.peer {
             let ticked = peer.tick(Look::now(), heard);
             ended = self.peer_did(ticked).await?.or(ended);

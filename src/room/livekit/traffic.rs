@@ -1,7 +1,7 @@
 //! How a socket is waited for: by being woken, or by looking from time to time.
 //!
 //! Media of one participant is some 300 datagrams a second in 50 to 150 bursts. Being woken for
-//! each burst, and waking all that comes after, costs more than taking what is there some forty
+//! each burst, and waking all that comes after, costs more than taking what is there some thirty
 //! times a second. The kernel stamps each datagram, so waiting moves nothing on the timeline. The
 //! more comes, the shorter the wait: what the kernel holds for us is bounded.
 //!
