@@ -15,10 +15,11 @@ use super::mux::Mux;
 use super::{Admission, AudioIn, AudioOut, DropReason, MediaError, opus};
 use crate::room::Kind;
 
-/// Opus at 128 kb/s is 16 kB a second.
+/// Opus at 128 kb/s is 16 kB a second. The silence of a gap that is over enters all at once, and
+/// what follows it must find room as well.
 const LIMITS: Limits = Limits {
     bytes: 512 * 1024,
-    span: Duration::from_secs(4),
+    span: Duration::from_secs(20),
 };
 
 /// Sound that is off by more than this is cut or filled by `audiorate`. Small, so that the

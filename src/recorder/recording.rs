@@ -48,8 +48,13 @@ const TICK: Duration = Duration::from_millis(100);
 /// A task that has not run for this long was stopped: its ticks are a tenth of it apart.
 const STALL: Duration = Duration::from_secs(1);
 
-/// How long what came meanwhile may take to be worked off.
+/// How long what came meanwhile may take to be worked off, and for how many times as long a stall
+/// it may take that much more: a room's backlog comes at twelve times its speed.
 const CATCH_UP: Duration = Duration::from_millis(500);
+const CATCH_UP_PART: u32 = 10;
+
+/// No buffer on the way holds more than what this is worth.
+const LONGEST_CATCH_UP: Duration = Duration::from_millis(2_500);
 
 /// Bytes of units held until the first segment opens, at most.
 const MAX_HELD_BYTES: usize = 8 << 20;
@@ -185,11 +190,13 @@ impl Recording {
     /// Takes note that this task runs. Where it did not for a while, units wait to be worked off,
     /// and their places must not be filled with silence meanwhile.
     fn wake(&mut self, now: Instant) {
-        if now.saturating_duration_since(self.awake) >= STALL {
+        let stalled = now.saturating_duration_since(self.awake);
+        if stalled >= STALL {
             let (from, to) = (self.media_time(self.awake), self.media_time(now));
             self.journal.gaps.stalled(from, to);
             if let Some(pace) = &mut self.pace {
-                pace.wait(self.awake, now + CATCH_UP);
+                let catch_up = (CATCH_UP + stalled / CATCH_UP_PART).min(LONGEST_CATCH_UP);
+                pace.wait(self.awake, now + catch_up);
             }
         }
         self.awake = now;

@@ -212,6 +212,14 @@ impl Ended {
         }
     }
 
+    /// No picture and no sound was dropped for this reason.
+    pub fn assert_nothing_dropped_by(&self, reason: &str) {
+        let frames = &self.summary.recordings[0].frames;
+        for units in [&frames.video, &frames.audio].into_iter().flatten() {
+            assert_eq!(units.dropped.get(reason), None, "{frames:?}");
+        }
+    }
+
     /// Nothing is missing, and the manifest claims nothing else.
     pub fn assert_no_gap(&self) {
         self.film.assert_whole();

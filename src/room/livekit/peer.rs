@@ -74,8 +74,9 @@ pub struct Peer {
     deadline: Instant,
     /// The newest time that the media stack was told: it never goes back.
     newest: Instant,
-    /// Datagrams of a time gone by are still to be taken: until then no later time is told.
-    behind: bool,
+    /// Datagrams of a time gone by are still to be taken, and the time that the last ones took to
+    /// come: until then no later time is told.
+    made_good: Option<Duration>,
     /// One byte more shows what is longer.
     buffer: Box<[u8; DATAGRAM + 1]>,
     counts: PeerCounts,
@@ -131,7 +132,7 @@ impl Peer {
             offered: false,
             deadline: now,
             newest: now,
-            behind: false,
+            made_good: None,
             buffer: Box::new([0; DATAGRAM + 1]),
             counts: PeerCounts::default(),
         })
@@ -269,10 +270,11 @@ impl Peer {
         self.sockets.unsent() + self.streams.unsent()
     }
 
-    /// Whether datagrams from before a stall of ours are still to be taken.
+    /// How much time the packets of the last turn took to come, while packets from before a stall
+    /// of ours are still to be taken.
     #[must_use]
-    pub const fn is_behind(&self) -> bool {
-        self.behind
+    pub const fn made_good(&self) -> Option<Duration> {
+        self.made_good
     }
 
     /// Packets too large to be taken so far.
@@ -284,6 +286,7 @@ impl Peer {
     /// Takes the packets that wait, up to a fixed number, and what became of TCP connections.
     fn receive(&mut self, look: Look, events: &mut Vec<PeerEvent>) -> Result<(), LiveKitError> {
         let mut more = true;
+        let before = self.newest;
         for _ in 0..DATAGRAMS_A_TURN {
             let buffer = self.buffer.as_mut_slice();
             let received = self.sockets.receive(look, buffer);
@@ -299,7 +302,8 @@ impl Peer {
             }
             self.drain(events)?;
         }
-        self.behind = more && look.now.saturating_duration_since(self.newest) > BEHIND;
+        let behind = more && look.now.saturating_duration_since(self.newest) > BEHIND;
+        self.made_good = behind.then(|| self.newest.saturating_duration_since(before));
         self.streams.flush();
         while let Some(event) = self.streams.next_event() {
             self.take_stream(event, look.now);
@@ -354,7 +358,7 @@ impl Peer {
     /// When the media stack can't go on.
     pub fn tick(&mut self, look: Look, events: &mut Vec<PeerEvent>) -> Result<(), LiveKitError> {
         self.receive(look, events)?;
-        if self.behind {
+        if self.made_good.is_some() {
             return Ok(());
         }
         let now = look.now;

@@ -35,6 +35,10 @@ use crate::room::{
 /// How long leaving may take.
 const LEAVE_DEADLINE: Duration = Duration::from_millis(500);
 
+/// A backlog is worked off at this many times the speed at which it came: what encodes sound on
+/// its way to the files must keep up.
+const MAKE_GOOD: u32 = 12;
+
 /// The timer's longest rest. Something is due much sooner; a session that waits for nothing at all
 /// would be a mistake, and this makes it a harmless one.
 const LONGEST_REST: Duration = Duration::from_mins(1);
@@ -192,10 +196,10 @@ impl Session {
             if let Some(end) = ended {
                 return Ok(end);
             }
-            if self.peer.as_ref().is_some_and(|peer| peer.is_behind()) {
+            if let Some(gone_by) = self.peer.as_ref().and_then(|peer| peer.made_good()) {
                 // What was taken finds its way to the files before more is: the queues on it hold
                 // a moment of media, and this is seconds of it at once.
-                tokio::task::yield_now().await;
+                tokio::time::sleep(gone_by / MAKE_GOOD).await;
             }
         }
     }
