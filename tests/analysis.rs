@@ -19,6 +19,7 @@ use stage::analysis::{
     flash_onsets, is_black, is_flash, offset, own_offset_ms,
 };
 use stage::decode;
+use stage::steady::{publisher_was_late, steady};
 
 fn picture(counter: u32) -> Picture {
     Picture {
@@ -256,4 +257,22 @@ fn a_picture_that_changes_its_size_is_decoded_through() {
         .map(|picture| picture.width)
         .collect();
     assert_eq!(widths, [[320; 30], [160; 30], [640; 30]].concat());
+}
+
+#[test]
+fn a_test_that_fails_is_tried_again_on_an_unsteady_machine_alone() {
+    let tried = |late_ms: f64, right_from: u32| {
+        let tries = std::cell::Cell::new(0);
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            steady(|| {
+                tries.set(tries.get() + 1);
+                publisher_was_late(late_ms);
+                assert!(tries.get() >= right_from, "expected to fail here");
+            });
+        }));
+        (tries.get(), outcome.is_ok())
+    };
+    assert_eq!(tried(500.0, 1), (1, true));
+    assert_eq!(tried(500.0, 2), (2, true));
+    assert_eq!(tried(500.0, 9), (3, false));
 }

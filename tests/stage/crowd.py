@@ -1,7 +1,8 @@
 """Many who join a LiveKit room, publish a little and leave: what a busy room does to a recorder.
 
-Each publishes near-silence and the first one a small moving picture; nobody judges what they
-show.
+They come one after the other: all at once they would measure how many handshakes a machine can
+take. Each publishes near-silence and the first one a small moving picture; nobody judges what
+they show.
 The tokens come in LIVEKIT_TOKENS, separated by spaces. Each that has published prints a line
 `published`; SIGTERM sends all of them away in good order.
 """
@@ -63,16 +64,14 @@ async def enter(url, number, token):
     return room, senders
 
 
-async def visit(url, number, token, leave):
-    room, senders = await enter(url, number, token)
-    print("published", flush=True)
+async def stay(senders, leave):
+    """Returns when it is time to leave; what goes wrong with a sender ends it all."""
     leaving = asyncio.create_task(leave.wait())
     await asyncio.wait([*senders, leaving], return_when=asyncio.FIRST_COMPLETED)
     for sender in senders:
         if sender.done():
             sender.result()
         sender.cancel()
-    await room.disconnect()
 
 
 async def main():
@@ -81,11 +80,17 @@ async def main():
     options = parser.parse_args()
     leave = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, leave.set)
-    visits = [
-        visit(options.url, number, token, leave)
-        for number, token in enumerate(os.environ["LIVEKIT_TOKENS"].split())
-    ]
-    await asyncio.gather(*visits)
+    rooms, senders = [], []
+    for number, token in enumerate(os.environ["LIVEKIT_TOKENS"].split()):
+        room, sending = await enter(options.url, number, token)
+        print("published", flush=True)
+        rooms.append(room)
+        senders.extend(sending)
+    await stay(senders, leave)
+    for room in rooms:
+        await room.disconnect()
+    # The library's threads call into an interpreter that is about to end, and abort.
+    os._exit(0)
 
 
 asyncio.run(main())

@@ -29,20 +29,11 @@ impl Crowd {
                 room::token(&identity, room::member(ROOM), Duration::from_hours(1))
             })
             .collect();
-        let processes: Vec<Process> = tokens
-            .chunks(IN_ONE_PROCESS)
-            .map(|tokens| launch(server, tokens))
-            .collect();
         let deadline = Instant::now() + COMING;
-        for (process, tokens) in processes.iter().zip(tokens.chunks(IN_ONE_PROCESS)) {
-            let mut published = 0;
-            while published < tokens.len() {
-                let line = process.line(deadline);
-                let line = line.unwrap_or_else(|| panic!("the crowd ended: {}", process.stderr()));
-                // libwebrtc prints lines of its own.
-                published += usize::from(line == "published");
-            }
-        }
+        let processes = tokens
+            .chunks(IN_ONE_PROCESS)
+            .map(|tokens| launch(server, tokens, deadline))
+            .collect();
         Self { processes }
     }
 
@@ -58,13 +49,22 @@ impl Crowd {
     }
 }
 
-fn launch(server: &Server, tokens: &[String]) -> Process {
+/// Starts a process, and returns when all of its participants publish.
+fn launch(server: &Server, tokens: &[String], deadline: Instant) -> Process {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stage/crowd.py");
-    Process::spawn(
+    let process = Process::spawn(
         "crowd",
         Command::new(super::tool("venv/bin/python"))
             .arg(script)
             .args(["--url", &server.url()])
             .env("LIVEKIT_TOKENS", tokens.join(" ")),
-    )
+    );
+    let mut published = 0;
+    while published < tokens.len() {
+        let line = process.line(deadline);
+        let line = line.unwrap_or_else(|| panic!("the crowd ended: {}", process.stderr()));
+        // libwebrtc prints lines of its own.
+        published += usize::from(line == "published");
+    }
+    process
 }

@@ -16,6 +16,7 @@ pub mod relay;
 pub mod room;
 pub mod scene;
 pub mod server;
+pub mod steady;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

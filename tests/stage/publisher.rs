@@ -11,6 +11,7 @@ use super::analysis;
 use super::process::Process;
 use super::room;
 use super::server::Server;
+use super::steady;
 
 /// Joining a server on loopback takes well under a second, importing libwebrtc a few.
 const JOIN: Duration = Duration::from_secs(30);
@@ -51,7 +52,7 @@ pub struct Report {
     /// Frames a second.
     pub fps: u32,
     /// By second of t0: how late the flash and the beep were handed over, in ms.
-    late_ms: BTreeMap<u32, (f64, f64)>,
+    pub late_ms: BTreeMap<u32, (f64, f64)>,
     /// Frames handed over and frames encoded, at two moments far apart.
     encoded: Option<((u32, u32), (u32, u32))>,
     /// Frames handed over, when it ended in good order.
@@ -213,13 +214,20 @@ impl Publisher {
                 beep_late_ms,
             } => {
                 self.seconds = second + 1;
+                for late in [flash_late_ms, beep_late_ms].into_iter().flatten() {
+                    steady::publisher_was_late(late);
+                }
                 if let (Some(flash), Some(beep)) = (flash_late_ms, beep_late_ms) {
                     self.report.late_ms.insert(second, (flash, beep));
                 }
             }
             Event::Encoded { frames, encoded } => {
                 let now = (frames, encoded);
-                let first = self.report.encoded.map_or(now, |(first, _)| first);
+                let (first, last) = self.report.encoded.unwrap_or((now, now));
+                if encoded < last.1 {
+                    // The room is gone, and its streams with it.
+                    return;
+                }
                 self.report.encoded = Some((first, now));
             }
             Event::Switched { wall } => self.report.switched = Some(wall),
