@@ -95,6 +95,37 @@ fn of_simulcast_the_layer_that_is_asked_for_is_recorded() {
 }
 
 #[test]
+fn what_is_beyond_a_limit_is_refused_and_counted() {
+    let scene = Scene::set();
+    let mut reeld = scene.record_set(&[
+        ("REELD_SELECT__MAX_PARTICIPANTS", "1"),
+        ("REELD_LIMITS__MAX_TRACKS", "1"),
+    ]);
+    let mut first = scene.publish("first", &["--size", "320x180"]);
+    reeld.await_writing(1);
+    let second = scene.publish("second", &["--no-video"]);
+    first.await_more(2);
+    let outcome = reeld.stop();
+    first.stop();
+    second.stop();
+
+    let summary = outcome.summary();
+    let recorded: Vec<_> = summary.recordings.iter().map(|r| &r.participant).collect();
+    assert_eq!(recorded, ["first"]);
+    let counts = ["max_participants", "max_tracks", "unrecordable"].map(|r| summary.refused[r]);
+    assert_eq!(counts, [1, 1, 0], "{}", outcome.stderr);
+    for (reason, key) in [
+        ("max_participants", "select.max_participants"),
+        ("max_tracks", "limits.max_tracks"),
+    ] {
+        let reason = format!("reason=\"{reason}\"");
+        let mut lines = outcome.stderr.lines();
+        let line = lines.find(|line| line.contains(&reason)).unwrap();
+        assert!(line.contains(key) && line.contains("source="), "{line}");
+    }
+}
+
+#[test]
 fn a_flood_of_messages_is_ignored() {
     let scene = Scene::set();
     let mut reeld = scene.record_set(&[("REELD_LOG__LEVEL", "warn,reeld::room=debug")]);
@@ -376,6 +407,25 @@ fn a_recording_that_nobody_comes_to_says_so() {
         .record(&["--duration", "3s"])
         .finish(Duration::from_secs(20));
     assert_nothing_recorded(&scene, &outcome);
+}
+
+#[test]
+fn a_recording_that_nothing_comes_of_says_so() {
+    let scene = Scene::set();
+    let options = ["--no-video", "--mute-audio", "0:60"];
+    let mut publisher = scene.publish("mute", &options);
+    publisher.await_second(2);
+    let outcome = scene
+        .record(&["--duration", "3s"])
+        .finish(Duration::from_secs(20));
+    publisher.stop();
+    assert_nothing_recorded(&scene, &outcome);
+    assert!(outcome.stderr.contains("track added"), "{}", outcome.stderr);
+    let last = outcome.stderr.trim_end().lines().last().unwrap();
+    assert!(
+        last.contains("nothing came of what was published"),
+        "{last}"
+    );
 }
 
 fn assert_nothing_recorded(scene: &Scene, outcome: &Outcome) {
