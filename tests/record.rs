@@ -75,23 +75,22 @@ fn of_simulcast_the_layer_that_is_asked_for_is_recorded() {
     let mut reeld = scene.record_set(&[("REELD_VIDEO__MAX_HEIGHT", "360")]);
     let mut publisher = scene.publish("tall", &["--codec", "h264", "--simulcast"]);
     reeld.await_writing(1);
-    // Libwebrtc sends the largest layer last, some seconds after the others.
-    publisher.await_second(14);
+    // Whatever the server begins with, it has all to choose from now, and time to choose.
+    publisher.await_layers(3);
+    publisher.await_more(9);
     let summary = reeld.stop().summary();
-    publisher.stop();
-    let dir = summary.recordings[0].place(&scene.output());
+    let sent = publisher.stop().layers;
+    let recording = &summary.recordings[0];
+    let dir = recording.place(&scene.output());
     verify(&dir);
     let manifest = reeld::manifest(&dir);
-    let layers = manifest["layers"].as_array().unwrap();
-    let heights: Vec<u64> = layers
-        .iter()
-        .map(|layer| layer["height"].as_u64().unwrap())
-        .collect();
-    println!("{layers:?}");
-    assert_eq!(heights.last(), Some(&360), "{heights:?}");
-    // The server may begin with another layer than the one that it is asked for.
-    let mut rest = heights.iter().skip(1);
-    assert!(rest.all(|height| *height <= 360), "{heights:?}");
+    println!("{} of {sent:?}", manifest["layers"]);
+    let last = manifest["layers"].as_array().unwrap().last().unwrap();
+    // Under load libwebrtc makes all layers smaller, and leaves the largest ones out.
+    let wanted = sent.iter().filter(|height| **height <= 360).max();
+    assert_eq!(last["height"].as_u64(), wanted.copied().map(u64::from));
+    let held = recording.duration_s - last["at_ms"].as_f64().unwrap() / 1000.0;
+    assert!(held > 4.0, "since {held} s only: {}", manifest["layers"]);
 }
 
 #[test]
