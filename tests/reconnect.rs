@@ -12,9 +12,10 @@ mod stage;
 use std::time::Duration;
 
 use stage::publisher::Publisher;
-use stage::reeld::Reeld;
+use stage::reeld::{self, Reeld};
 use stage::relay::Relay;
-use stage::scene::{ROOM, Scene};
+use stage::room;
+use stage::scene::{ROOM, Scene, verify};
 
 const SMALL: [&str; 4] = ["--size", "640x360", "--codec", "h264"];
 
@@ -71,4 +72,37 @@ fn a_server_that_is_killed_and_restarted_interrupts_the_recording() {
     publisher.await_more(15);
     let (_, film) = scene.judge("survivor", reeld, publisher);
     film.assert_present(0.5, 0);
+}
+
+#[test]
+fn who_is_put_out_by_a_namesake_waits_and_who_is_removed_goes() {
+    const NAME: &str = "recorder";
+    let scene = Scene::set();
+    let token = room::token(NAME, room::member(ROOM), Duration::from_hours(1));
+    let record = |dir: &str| {
+        let (url, output) = (scene.server.url(), scene.output().join(dir));
+        let token = [("LIVEKIT_TOKEN", token.as_str())];
+        Reeld::record_configured(&url, ROOM, &output, &[], &token)
+    };
+    let mut publisher = scene.publish("survivor", &SMALL);
+    let mut first = record("first");
+    first.await_writing(1);
+    let mut second = record("second");
+    second.await_writing(1);
+    let put_out = "cause=\"duplicate_identity\"";
+    await_logged(&first, put_out, Duration::from_secs(5));
+    publisher.await_more(5);
+    let log = second.log();
+    assert!(!log.contains("interrupted"), "put out in turn: {log}");
+    // What it had until then is sealed.
+    assert_eq!(first.stop().summary().recordings.len(), 1);
+
+    room::remove(&scene.server, ROOM, NAME);
+    let removed = second.finish(Duration::from_secs(20));
+    removed.assert_no_panic();
+    assert_eq!(removed.code, Some(5), "{}", removed.stderr);
+    let sealed = reeld::sealed(&scene.output().join("second"));
+    assert_eq!(sealed.len(), 1, "{sealed:?}");
+    verify(&sealed[0]);
+    publisher.stop();
 }

@@ -1,4 +1,5 @@
-//! The ways to the server, against LiveKit's own: media over TCP, signalling under a private CA.
+//! The ways to the server, against LiveKit's own: IPv6, media over TCP, signalling under a private
+//! CA.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,6 +11,7 @@ mod stage;
 #[path = "stage/tls.rs"]
 mod tls;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use stage::reeld::{self, Outcome, Reeld};
@@ -27,6 +29,30 @@ fn judge(scene: &Scene, reeld: Reeld) -> String {
     let (log, film) = scene.judge("visitor", reeld, publisher);
     film.assert_whole();
     log
+}
+
+/// An IPv6 address of this machine that a server takes.
+fn own_ipv6() -> Option<IpAddr> {
+    let interfaces = if_addrs::get_if_addrs().unwrap();
+    let addresses = interfaces.iter().map(if_addrs::Interface::ip);
+    let mut usable = addresses.filter(|address| match address {
+        IpAddr::V4(_) => false,
+        IpAddr::V6(v6) => !v6.is_loopback() && !v6.is_unicast_link_local(),
+    });
+    usable.next()
+}
+
+/// Needs an IPv6 address of this machine that is not loopback or link-local.
+#[test]
+fn a_server_that_has_ipv6_only_is_recorded() {
+    let Some(address) = own_ipv6() else {
+        println!("left out: this machine has no IPv6 address that livekit-server takes");
+        return;
+    };
+    let scene = Scene::around(Server::start_at(address));
+    let reeld = scene.record(&[]);
+    let log = judge(&scene, reeld);
+    assert!(!log.contains("over TCP"), "{log}");
 }
 
 #[test]

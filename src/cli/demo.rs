@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::nothing::Nothing;
 use super::progress::{self, Style};
 use super::record::{listen, runtime};
 use super::summary::Report;
@@ -59,24 +60,21 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         let shown = tokio::spawn(progress::show(style, watched));
         let settings = join::room_settings(&config, ROOM, OnFailure::Stop);
         let mut report = Report::new(ROOM);
-        room::follow(settings, events, commands, stop, progress, |summary| {
+        let totals = room::follow(settings, events, commands, stop, progress, |summary| {
             report.add(summary);
         })
         .await;
         shown.await?;
         let end = source.await?;
         report.print(args.json)?;
-        let recorded = report.has_files();
+        let nothing = (!report.has_files()).then(|| Nothing::of(&report, &totals));
         if let Some(cause) = report.into_failure() {
             return Err(cause.into());
         }
         end?;
-        if recorded {
-            Ok(Exit::Done)
-        } else {
-            Err(Failure::Nothing {
-                room: ROOM.to_owned(),
-            })
+        match nothing {
+            None => Ok(Exit::Done),
+            Some(nothing) => Err(nothing.into()),
         }
     })
 }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::nothing::Nothing;
 use crate::config::ConfigError;
 use crate::daemon::rooms::RoomsError;
 use crate::logging::LoggingError;
@@ -27,7 +28,7 @@ pub enum Exit {
     Refused,
     /// The disk can't be written or read.
     Storage,
-    /// There was nothing to record.
+    /// There was nothing to record, or nothing came of it.
     Nothing,
     /// A part of GStreamer is missing or failed.
     Media,
@@ -89,12 +90,9 @@ pub enum Failure {
     /// Somebody had the recorder removed in the middle.
     #[error("{}; what was recorded until then is sealed", RoomEnd::Removed.as_str())]
     Removed,
-    /// Nobody published anything that is wanted.
-    #[error("nothing was recorded: nobody in '{room}' published what was asked for")]
-    Nothing {
-        /// The room.
-        room: String,
-    },
+    /// There is no file, though nothing failed.
+    #[error("nothing was recorded: {0}")]
+    Nothing(#[from] Nothing),
     /// The operating system refused something at the start.
     #[error("{doing}: {source}")]
     System {
@@ -121,7 +119,7 @@ impl Failure {
             Self::Media(_) => Exit::Media,
             Self::Recording(error) => of_recording(error),
             Self::Removed => Exit::Refused,
-            Self::Nothing { .. } => Exit::Nothing,
+            Self::Nothing(_) => Exit::Nothing,
             Self::System { .. } | Self::Thread(_) => Exit::Failed,
         }
     }

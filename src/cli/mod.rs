@@ -3,6 +3,7 @@
 mod check_config;
 mod demo;
 mod exit;
+mod nothing;
 mod progress;
 mod record;
 mod run;
@@ -27,7 +28,7 @@ Exit codes:
   0  done           4  the server can't be reached or was lost
   1  not sound      5  the server refused the key, the token or its grants
   2  wrong usage    6  the output directory can't be written
-  3  configuration  7  nothing was there to record
+  3  configuration  7  nothing was there to record, or nothing came
   8  this machine lacks a part of GStreamer, or it failed";
 
 /// Records LiveKit rooms to crash-safe MPEG-TS with flat memory.

@@ -8,15 +8,16 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::nothing::Nothing;
 use super::progress::{self, Style};
 use super::summary::Report;
 use super::{Exit, Failure, signals};
 use crate::config::units::parse_duration;
 use crate::config::{self, Config, Flags, Room};
-use crate::daemon::join;
+use crate::daemon::join::{self, Stay};
 use crate::daemon::room::{OnFailure, RoomProgress};
 use crate::room::RoomEnd;
-use crate::room::livekit::{self, LiveKitError};
+use crate::room::livekit;
 use crate::{logging, media, recorder};
 
 /// Record one room now, until the duration is over, the room closes or Ctrl-C.
@@ -74,12 +75,12 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         let shown = tokio::spawn(progress::show(style, watched));
         let settings = join::room_settings(&config, &room.name, OnFailure::Stop);
         let mut report = Report::new(&room.name);
-        let end = join::record(plan, settings, stop, progress, |summary| {
+        let stay = join::record(plan, settings, stop, progress, |summary| {
             report.add(summary);
         })
         .await;
         shown.await?;
-        conclude(report, args.json, end)
+        conclude(report, args.json, stay)
     })
 }
 
@@ -92,23 +93,22 @@ pub(super) fn trust(config: &Config) -> Result<(), Failure> {
 }
 
 /// Prints the summary and says how it all ended.
-fn conclude(
-    report: Report,
-    json: bool,
-    end: Result<RoomEnd, LiveKitError>,
-) -> Result<Exit, Failure> {
+fn conclude(mut report: Report, json: bool, stay: Stay) -> Result<Exit, Failure> {
+    let Stay { end, totals } = stay;
+    report.refuse(totals.refused);
     // A room that could not even be joined has no summary.
     if end.is_ok() || !report.is_empty() {
         report.print(json)?;
     }
-    let room = report.room().to_owned();
-    let recorded = report.has_files();
+    let nothing = (!report.has_files()).then(|| Nothing::of(&report, &totals));
     if let Some(cause) = report.into_failure() {
         return Err(cause.into());
     }
     match end? {
-        RoomEnd::Left | RoomEnd::Closed if recorded => Ok(Exit::Done),
-        RoomEnd::Left | RoomEnd::Closed => Err(Failure::Nothing { room }),
+        RoomEnd::Left | RoomEnd::Closed => match nothing {
+            None => Ok(Exit::Done),
+            Some(nothing) => Err(nothing.into()),
+        },
         RoomEnd::Removed => Err(Failure::Removed),
     }
 }

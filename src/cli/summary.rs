@@ -9,6 +9,7 @@ use super::Failure;
 use super::progress::drops_text;
 use crate::recorder::recording::RecordingError;
 use crate::recorder::summary::{GapsSummary, RecordingSummary};
+use crate::room::Refusals;
 
 /// Recordings kept for the summary; a one-shot run has few, and those beyond are on the disk.
 const MOST: usize = 1_000;
@@ -20,6 +21,8 @@ pub struct Report {
     recordings: Vec<RecordingSummary>,
     /// Recordings that are not listed because there were too many.
     unlisted: u64,
+    /// Tracks that were asked for and not recorded, by reason.
+    refused: Refusals,
 }
 
 impl Report {
@@ -30,6 +33,7 @@ impl Report {
             room: room.to_owned(),
             recordings: Vec::new(),
             unlisted: 0,
+            refused: Refusals::default(),
         }
     }
 
@@ -46,6 +50,20 @@ impl Report {
         } else {
             self.unlisted += 1;
         }
+    }
+
+    /// Says which tracks were not recorded.
+    pub const fn refuse(&mut self, refused: Refusals) {
+        self.refused = refused;
+    }
+
+    /// Pictures and packets of sound that came.
+    #[must_use]
+    pub fn units(&self) -> u64 {
+        let frames = self.recordings.iter().map(|one| &one.frames);
+        frames
+            .map(|frames| frames.video.received + frames.audio.received)
+            .sum()
     }
 
     /// Whether there is nothing to report.
@@ -66,6 +84,12 @@ impl Report {
         self.recordings.into_iter().find_map(|one| one.cause)
     }
 
+    /// What a person is told.
+    fn lines(&self) -> impl Iterator<Item = String> {
+        let recordings = self.recordings.iter().map(describe);
+        recordings.chain(refused_text(self.refused))
+    }
+
     /// Prints it to standard output.
     ///
     /// # Errors
@@ -77,14 +101,21 @@ impl Report {
                 .map_err(io::Error::from)
                 .and_then(|()| writeln!(out))
         } else {
-            self.recordings
-                .iter()
-                .try_for_each(|one| writeln!(out, "{}", describe(one)))
+            self.lines().try_for_each(|line| writeln!(out, "{line}"))
         };
         printed.map_err(|source| Failure::System {
             doing: "writing the summary",
             source,
         })
+    }
+}
+
+/// `3 tracks were not recorded: 2 max_tracks, 1 unrecordable`, or nothing.
+fn refused_text(refused: Refusals) -> Option<String> {
+    match refused.total() {
+        0 => None,
+        1 => Some(format!("1 track was not recorded: {refused}")),
+        many => Some(format!("{many} tracks were not recorded: {refused}")),
     }
 }
 
@@ -120,5 +151,30 @@ fn gaps_text(gaps: GapsSummary) -> String {
         0 => String::new(),
         1 => format!(", 1 gap of {longest:.1} s"),
         many => format!(", {many} gaps, the longest of {longest:.1} s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::room::{Limit, Refusal};
+
+    #[test]
+    fn refused_tracks_are_in_the_summary_for_people_and_for_programs() {
+        let mut report = Report::new("h");
+        assert_eq!(report.lines().count(), 0);
+        let mut refused = Refusals::default();
+        refused.add(&Refusal::Limit(Limit::Tracks));
+        report.refuse(refused);
+        let lines: Vec<String> = report.lines().collect();
+        assert_eq!(lines, ["1 track was not recorded: 1 max_tracks"]);
+        refused.add(&Refusal::Limit(Limit::Participants));
+        report.refuse(refused);
+        let lines: Vec<String> = report.lines().collect();
+        let both = "2 tracks were not recorded: 1 max_participants, 1 max_tracks";
+        assert_eq!(lines, [both]);
+        let json = serde_json::to_value(&report).unwrap();
+        let counts = serde_json::json!({"max_participants": 1, "max_tracks": 1, "unrecordable": 0});
+        assert_eq!(json["refused"], counts);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::room::{self, OnFailure, RoomProgress, RoomSettings};
+use super::room::{self, OnFailure, RoomProgress, RoomSettings, RoomTotals};
 use crate::config::{self, Config, Connection};
 use crate::media::{self, AudioOut, GraphSettings, InFlight};
 use crate::recorder::WriterSettings;
@@ -17,18 +17,24 @@ use crate::room::{COMMAND_QUEUE, Codec, EventSender, RoomEnd, Selection, Selecti
 /// How long the source may take to leave once everything is sealed.
 const LEAVE: Duration = Duration::from_secs(3);
 
+/// A stay in a room that is over.
+#[derive(Debug)]
+pub struct Stay {
+    /// Why it ended. When the room couldn't be joined or the connection broke, what was recorded
+    /// is sealed all the same.
+    pub end: Result<RoomEnd, LiveKitError>,
+    /// What it was about.
+    pub totals: RoomTotals,
+}
+
 /// Joins a room, records it until it ends or `stop` is cancelled, and leaves it.
-///
-/// # Errors
-/// When the room can't be joined or the connection broke; what was recorded is sealed all the
-/// same.
 pub async fn record(
     join: Join,
     settings: RoomSettings,
     stop: CancellationToken,
     progress: watch::Sender<RoomProgress>,
     finished: impl FnMut(RecordingSummary),
-) -> Result<RoomEnd, LiveKitError> {
+) -> Stay {
     let (sender, events) = EventSender::channel();
     let (commands, orders) = mpsc::channel(COMMAND_QUEUE);
     let mut source = Box::pin(livekit::run(join, sender, orders));
@@ -37,13 +43,14 @@ pub async fn record(
     ));
     tokio::select! {
         end = &mut source => {
-            recordings.await;
-            end
+            let totals = recordings.await;
+            Stay { end, totals }
         }
-        () = &mut recordings => match tokio::time::timeout(LEAVE, source).await {
-            Ok(end) => end,
-            Err(_) => Ok(RoomEnd::Left),
-        },
+        totals = &mut recordings => {
+            let left = tokio::time::timeout(LEAVE, source).await;
+            let end = left.unwrap_or(Ok(RoomEnd::Left));
+            Stay { end, totals }
+        }
     }
 }
 

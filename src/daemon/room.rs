@@ -21,8 +21,8 @@ use crate::recorder::WriterSettings;
 use crate::recorder::recording::{self, INBOX, RecordingSetup};
 use crate::recorder::summary::{RecordingProgress, RecordingSummary};
 use crate::room::{
-    AccessUnit, EventReceiver, EventSender, Interruption, RoomCommand, RoomEvent, Source, Track,
-    TrackEnd, TrackId,
+    AccessUnit, EventReceiver, EventSender, Interruption, Refusals, RoomCommand, RoomEvent, Source,
+    Track, TrackEnd, TrackId,
 };
 
 /// How often progress is put together.
@@ -65,6 +65,15 @@ pub struct RoomProgress {
     pub recordings: Vec<(String, Source, RecordingProgress)>,
 }
 
+/// What a whole stay in a room was about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RoomTotals {
+    /// Tracks that were subscribed to; one that comes back, or in another codec, counts again.
+    pub tracks: u64,
+    /// Tracks that were asked for and not recorded.
+    pub refused: Refusals,
+}
+
 /// Records the room whose events these are, until they end or `stop` is cancelled. Everything
 /// is sealed on return; `finished` is given each recording when it is over.
 ///
@@ -77,7 +86,7 @@ pub async fn follow(
     stop: CancellationToken,
     progress: watch::Sender<RoomProgress>,
     mut finished: impl FnMut(RecordingSummary),
-) {
+) -> RoomTotals {
     let mut room = Room {
         settings,
         commands,
@@ -88,6 +97,7 @@ pub async fn follow(
         tasks: JoinSet::new(),
         started: 0,
         unrecorded: 0,
+        totals: RoomTotals::default(),
     };
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -121,6 +131,7 @@ pub async fn follow(
             "units came while their recording had failed"
         );
     }
+    room.totals
 }
 
 struct Room {
@@ -135,6 +146,7 @@ struct Room {
     started: u64,
     /// Units of tracks whose recording has failed.
     unrecorded: u64,
+    totals: RoomTotals,
 }
 
 impl Room {
@@ -145,6 +157,22 @@ impl Room {
                 self.sid = room_sid;
             }
             RoomEvent::TrackAdded(track) => self.track_added(track),
+            RoomEvent::TrackRefused {
+                id,
+                identity,
+                source,
+                refusal,
+            } => {
+                tracing::warn!(
+                    room = self.settings.room.as_str(),
+                    participant = identity.as_str(),
+                    track = id.as_str(),
+                    source = source.as_str(),
+                    reason = refusal.as_str(),
+                    "track not recorded: {refusal}"
+                );
+                self.totals.refused.add(&refusal);
+            }
             RoomEvent::TrackMuted { id, muted } => {
                 if let Some(live) = self.live_of(&id) {
                     live.mute(id, muted);
@@ -212,6 +240,7 @@ impl Room {
             muted = track.muted,
             "track added"
         );
+        self.totals.tracks += 1;
         let key = Key::of(&track);
         self.keys.insert(track.id.clone(), key.clone());
         if let Some(live) = self.live.get_mut(&key) {
@@ -357,5 +386,39 @@ impl Room {
         RoomProgress {
             recordings: recordings.collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::daemon::join;
+    use crate::room::{COMMAND_QUEUE, Limit, Refusal};
+
+    #[tokio::test]
+    async fn refused_tracks_are_counted_by_reason() {
+        let settings = join::room_settings(&Config::default(), "h", OnFailure::Stop);
+        let (sender, events) = EventSender::channel();
+        let (commands, _orders) = mpsc::channel(COMMAND_QUEUE);
+        let (progress, _) = watch::channel(RoomProgress::default());
+        for limit in [Limit::Tracks, Limit::Participants, Limit::Tracks] {
+            let refused = RoomEvent::TrackRefused {
+                id: TrackId::new("TR_1"),
+                identity: "ann".to_owned(),
+                source: Source::Camera,
+                refusal: Refusal::Limit(limit),
+            };
+            sender.tell(refused).await.unwrap();
+        }
+        drop(sender);
+        let stop = CancellationToken::new();
+        let totals = follow(settings, events, commands, stop, progress, |_| {}).await;
+        let refused = Refusals {
+            max_participants: 1,
+            max_tracks: 2,
+            unrecordable: 0,
+        };
+        assert_eq!(totals, RoomTotals { tracks: 0, refused });
     }
 }

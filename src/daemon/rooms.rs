@@ -6,14 +6,14 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::join;
+use super::join::{self, Stay};
 use super::room::{OnFailure, RoomProgress};
 use crate::backoff::Backoff;
 use crate::config::{Config, ConfigError, Room};
 use crate::recorder::recording::one_line;
 use crate::recorder::summary::RecordingSummary;
-use crate::room::SelectionError;
 use crate::room::livekit::{LiveKitError, Remedy};
+use crate::room::{Refusals, SelectionError};
 
 /// The first wait after a stay in a room.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -88,7 +88,7 @@ async fn keep_recording(
         // A plan is made anew for each stay: a token is minted and the selection starts empty.
         let settings = join::room_settings(&config, &room.name, OnFailure::Retry);
         let (progress, _) = watch::channel(RoomProgress::default());
-        let end = join::record(
+        let Stay { end, totals } = join::record(
             plan(&config, &room)?,
             settings,
             stop.clone(),
@@ -96,6 +96,7 @@ async fn keep_recording(
             tell,
         )
         .await;
+        say_refused(&room.name, &totals.refused);
         if stop.is_cancelled() {
             break;
         }
@@ -114,6 +115,19 @@ async fn keep_recording(
         }
     }
     Ok(())
+}
+
+/// Each had its warning; this is what a stay of days comes to.
+fn say_refused(room: &str, refused: &Refusals) {
+    if refused.total() > 0 {
+        tracing::warn!(
+            room,
+            max_participants = refused.max_participants,
+            max_tracks = refused.max_tracks,
+            unrecordable = refused.unrecordable,
+            "tracks were not recorded"
+        );
+    }
 }
 
 fn say(room: &str, end: &Result<crate::room::RoomEnd, LiveKitError>, wait: Duration) {

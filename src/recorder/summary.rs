@@ -69,7 +69,7 @@ impl GapsSummary {
 }
 
 /// Units by kind.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct FramesSummary {
     /// Pictures.
     pub video: KindTally,

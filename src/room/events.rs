@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccessUnit, Track, TrackId};
+use super::{AccessUnit, Refusal, Source, Track, TrackId};
 
 /// Commands waiting for the source. One that finds the queue full is dropped: keyframe requests
 /// are repeated, and leaving is also asked for by dropping the sender.
@@ -22,6 +22,18 @@ pub enum RoomEvent {
     },
     /// We asked for a track; its units may follow.
     TrackAdded(Track),
+    /// A track that is asked for is not recorded. Said once, as long as it is refused; when its
+    /// turn comes, [`RoomEvent::TrackAdded`] follows.
+    TrackRefused {
+        /// Which track.
+        id: TrackId,
+        /// Who publishes it: the application's name for the person, untrusted.
+        identity: String,
+        /// What it shows or sounds.
+        source: Source,
+        /// Why.
+        refusal: Refusal,
+    },
     /// The publisher muted or unmuted the track.
     TrackMuted {
         /// Which track.

@@ -6,6 +6,7 @@
 mod events;
 pub mod livekit;
 mod queue;
+mod refusal;
 pub mod selection;
 pub mod synthetic;
 #[cfg(test)]
@@ -16,6 +17,7 @@ pub use queue::{
     Delivery, EVENT_BYTES, EVENT_QUEUE, EventReceiver, EventSender, QueueLimits, ReceiverGone,
 };
 
+pub use refusal::{Limit, Refusal, Refusals};
 pub use selection::{Changes, Present, Publication, Selection, SelectionError};
 
 use std::fmt;

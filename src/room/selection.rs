@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-use super::{Source, TrackId};
+use super::{Limit, Source, TrackId};
 
 /// Why a selection can't be made of what the configuration asks for.
 #[derive(Debug, thiserror::Error)]
@@ -61,9 +61,9 @@ pub struct Changes {
     pub subscribe: Vec<TrackId>,
     /// Tracks that were wanted and no longer are, because they or their publisher are gone.
     pub unsubscribe: Vec<TrackId>,
-    /// Tracks that would be wanted, had there been room for them. Each is named once, as long as
-    /// it is refused.
-    pub refused: Vec<TrackId>,
+    /// Tracks that would be wanted, had there been room for them, and where there is none. Each is
+    /// named once, as long as it is refused.
+    pub refused: Vec<(TrackId, Limit)>,
 }
 
 /// The choice, and what was chosen so far.
@@ -79,7 +79,7 @@ pub struct Selection {
     most_tracks: usize,
     places: BTreeSet<String>,
     chosen: BTreeSet<TrackId>,
-    refused: BTreeSet<TrackId>,
+    refused: BTreeMap<TrackId, Limit>,
 }
 
 impl Selection {
@@ -109,7 +109,7 @@ impl Selection {
             most_tracks: usize::MAX,
             places: BTreeSet::new(),
             chosen: BTreeSet::new(),
-            refused: BTreeSet::new(),
+            refused: BTreeMap::new(),
         })
     }
 
@@ -137,7 +137,7 @@ impl Selection {
         self.places
             .retain(|sid| wanted.keys().any(|(_, present)| present == sid));
         let mut placed = Vec::new();
-        let mut refused = BTreeSet::new();
+        let mut refused = BTreeMap::new();
         for ((_, sid), tracks) in wanted {
             if self.places.contains(sid) {
                 placed.extend(tracks);
@@ -145,7 +145,8 @@ impl Selection {
                 self.places.insert(sid.to_owned());
                 placed.extend(tracks);
             } else {
-                refused.extend(tracks.into_iter().cloned());
+                let tracks = tracks.into_iter().cloned();
+                refused.extend(tracks.map(|id| (id, Limit::Participants)));
             }
         }
         let (stay, new): (Vec<&TrackId>, Vec<&TrackId>) =
@@ -155,13 +156,17 @@ impl Selection {
             if chosen.len() < self.most_tracks {
                 chosen.insert(id.clone());
             } else {
-                refused.insert(id.clone());
+                refused.insert(id.clone(), Limit::Tracks);
             }
         }
         let changes = Changes {
             subscribe: chosen.difference(&self.chosen).cloned().collect(),
             unsubscribe: self.chosen.difference(&chosen).cloned().collect(),
-            refused: refused.difference(&self.refused).cloned().collect(),
+            refused: refused
+                .iter()
+                .filter(|(id, _)| !self.refused.contains_key(id))
+                .map(|(id, limit)| (id.clone(), *limit))
+                .collect(),
         };
         self.chosen = chosen;
         self.refused = refused;
@@ -300,8 +305,13 @@ mod tests {
             names(&first.subscribe),
             ["ann/camera", "ann/microphone", "bob/camera"]
         );
-        // The one for want of tracks, the other for want of participants.
-        assert_eq!(names(&first.refused), ["bob/microphone", "cem/camera"]);
+        assert_eq!(
+            first.refused,
+            [
+                (TrackId::new("bob/microphone"), Limit::Tracks),
+                (TrackId::new("cem/camera"), Limit::Participants)
+            ]
+        );
         assert_eq!(selection.update(&all), Changes::default());
 
         let second = selection.update(&[bob, cem]);

@@ -8,8 +8,9 @@ Frame n belongs at t0 + n/fps and sample k at t0 + k/48000: flash and beep begin
 late each was really handed over is printed, so that a test can take it off.
 
 The token comes in LIVEKIT_TOKEN. Events go to stdout as JSON lines: `published`, `started`
-(wall = Unix time of t0), `second` (lateness in ms, frames so far), `encoded` (frames so far, and
-how many of them the encoder did not leave out), `muted`, `unmuted`, `switched`, `done`.
+(wall = Unix time of t0), `second` (lateness in ms, frames so far), `encoded` (frames so far, how
+many of them the encoder did not leave out, and the heights of the layers of which it encoded any
+in the last second), `muted`, `unmuted`, `switched`, `done`.
 SIGTERM leaves the room in good order.
 """
 
@@ -200,12 +201,17 @@ async def send_data(room, t0, span):
 
 
 async def tell_encoded(track, lateness):
+    before = {}
     while True:
         await asyncio.sleep(1)
         frames = lateness.frames
-        streams = [s.outbound_rtp for s in await track.get_stats() if s.HasField("outbound_rtp")]
-        encoded = max((s.outbound.frames_encoded for s in streams), default=0)
-        say("encoded", frames=frames, encoded=encoded)
+        stats = [s.outbound_rtp for s in await track.get_stats() if s.HasField("outbound_rtp")]
+        layers = [layer.outbound for layer in stats]
+        encoded = max((layer.frames_encoded for layer in layers), default=0)
+        going = [layer for layer in layers if layer.frames_encoded > before.get(layer.rid, 0)]
+        before = {layer.rid: layer.frames_encoded for layer in layers}
+        heights = sorted(layer.frame_height for layer in going)
+        say("encoded", frames=frames, encoded=encoded, heights=heights)
 
 
 async def mute(track, t0, span):

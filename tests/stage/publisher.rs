@@ -32,6 +32,7 @@ enum Event {
     Encoded {
         frames: u32,
         encoded: u32,
+        heights: Vec<u32>,
     },
     Muted,
     Unmuted,
@@ -55,6 +56,8 @@ pub struct Report {
     pub late_ms: BTreeMap<u32, (f64, f64)>,
     /// Frames handed over and frames encoded, at two moments far apart.
     encoded: Option<((u32, u32), (u32, u32))>,
+    /// The heights of the layers that it encoded lately, the least first.
+    pub layers: Vec<u32>,
     /// Frames handed over, when it ended in good order.
     pub frames: Option<u32>,
     /// How long it published, in seconds, when it ended in good order.
@@ -143,6 +146,13 @@ impl Publisher {
         self.await_second(self.seconds + seconds);
     }
 
+    /// Returns when it encodes so many layers: under load libwebrtc begins with fewer.
+    pub fn await_layers(&mut self, count: usize) {
+        self.await_event(&format!("{count} layers"), |report, _| {
+            report.layers.len() >= count
+        });
+    }
+
     /// Leaves the room in good order.
     pub fn stop(self) -> Report {
         self.process.signal("TERM");
@@ -221,7 +231,12 @@ impl Publisher {
                     self.report.late_ms.insert(second, (flash, beep));
                 }
             }
-            Event::Encoded { frames, encoded } => {
+            Event::Encoded {
+                frames,
+                encoded,
+                heights,
+            } => {
+                self.report.layers = heights;
                 let now = (frames, encoded);
                 let (first, last) = self.report.encoded.unwrap_or((now, now));
                 if encoded < last.1 {

@@ -33,6 +33,8 @@ pub struct Outcome {
 #[derive(Debug, Deserialize)]
 pub struct Summary {
     pub recordings: Vec<Recording>,
+    /// Tracks that were asked for and not recorded, by reason.
+    pub refused: BTreeMap<String, u64>,
 }
 
 /// One recording of the summary.

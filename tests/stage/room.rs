@@ -33,12 +33,28 @@ pub fn delete(server: &Server, room: &str) {
         room_create: true,
         ..VideoGrants::default()
     };
+    let body = serde_json::json!({ "room": room });
+    ask(server, "DeleteRoom", grants, &body);
+}
+
+/// Sends one participant out of the room.
+pub fn remove(server: &Server, room: &str, identity: &str) {
+    let grants = VideoGrants {
+        room_admin: true,
+        room: room.to_owned(),
+        ..VideoGrants::default()
+    };
+    let body = serde_json::json!({ "room": room, "identity": identity });
+    ask(server, "RemoveParticipant", grants, &body);
+}
+
+fn ask(server: &Server, method: &str, grants: VideoGrants, body: &serde_json::Value) {
     let token = token("stage", grants, Duration::from_mins(1));
-    let body = serde_json::json!({ "room": room }).to_string();
+    let body = body.to_string();
     let mut stream = TcpStream::connect(server.address()).expect("the server's API answers");
     write!(
         stream,
-        "POST /twirp/livekit.RoomService/DeleteRoom HTTP/1.0\r\n\
+        "POST /twirp/livekit.RoomService/{method} HTTP/1.0\r\n\
          Authorization: Bearer {token}\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\n\r\n{body}",
         body.len()
@@ -47,5 +63,5 @@ pub fn delete(server: &Server, room: &str) {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
     let status = answer.lines().next().unwrap_or_default();
-    assert!(status.contains(" 200 "), "delete room {room}: {answer}");
+    assert!(status.contains(" 200 "), "{method}: {answer}");
 }

@@ -1,7 +1,7 @@
 //! A LiveKit server for one test, on free loopback ports.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -50,19 +50,34 @@ impl Server {
         Self::start_with("  force_tcp: true\n")
     }
 
+    /// Starts one that is reached, for signalling and media, at that address of this machine only.
+    ///
+    /// Not at `::1`: the server gives no candidates of it (`isSupportedIPv6` in mediatransportutil's
+    /// `pkg/transport/ip.go`, after RFC 8445 5.1.1.1), nor of any link-local one.
+    pub fn start_at(address: IpAddr) -> Self {
+        let bits = if address.is_ipv4() { 32 } else { 128 };
+        let media = format!("  ips:\n    includes: [\"{address}/{bits}\"]\n");
+        Self::start_on(address, &media)
+    }
+
     fn start_with(media: &str) -> Self {
+        Self::start_on(Ipv4Addr::LOCALHOST.into(), media)
+    }
+
+    fn start_on(host: IpAddr, media: &str) -> Self {
         // Another process may take a port between our look and the server's bind.
         (0..3)
-            .find_map(|_| Self::attempt(media))
+            .find_map(|_| Self::attempt(host, media))
             .expect("livekit-server starts on one of three choices of ports")
     }
 
-    fn attempt(media: &str) -> Option<Self> {
+    fn attempt(host: IpAddr, media: &str) -> Option<Self> {
         let dir = TempDir::new().expect("a temporary directory");
-        let (signal, tcp, udp) = free_ports();
-        let text = configuration(signal, tcp, udp, media);
+        let ports = free_ports(host);
+        let text = configuration(host, ports, media);
         fs::write(dir.path().join(CONFIGURATION), text).expect("livekit.yaml is written");
-        let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let (signal, _, udp) = ports;
+        let at = |port| SocketAddr::from((host, port));
         let mut server = Self {
             process: None,
             ends: Ends {
@@ -123,10 +138,10 @@ impl Server {
 }
 
 /// `media` goes into the `rtc` section.
-fn configuration(signal: u16, tcp: u16, udp: u16, media: &str) -> String {
+fn configuration(host: IpAddr, (signal, tcp, udp): (u16, u16, u16), media: &str) -> String {
     format!(
         "port: {signal}\n\
-         bind_addresses: [\"127.0.0.1\"]\n\
+         bind_addresses: [\"{host}\"]\n\
          keys:\n  {API_KEY}: {API_SECRET}\n\
          rtc:\n  tcp_port: {tcp}\n  udp_port: {udp}\n  use_external_ip: false\n  \
          enable_loopback_candidate: true\n{media}\
@@ -135,9 +150,10 @@ fn configuration(signal: u16, tcp: u16, udp: u16, media: &str) -> String {
     )
 }
 
-/// Ports that were free a moment ago, all different because held together.
-fn free_ports() -> (u16, u16, u16) {
-    let any = (Ipv4Addr::LOCALHOST, 0);
+/// Ports of signalling, of TCP and of UDP media that were free a moment ago, all different because
+/// held together.
+fn free_ports(host: IpAddr) -> (u16, u16, u16) {
+    let any = (host, 0);
     let signal = TcpListener::bind(any).expect("a free TCP port");
     let tcp = TcpListener::bind(any).expect("a free TCP port");
     let udp = UdpSocket::bind(any).expect("a free UDP port");

@@ -65,7 +65,8 @@ impl Recording {
                     self.tally().refused(kind, DropReason::QueueFull, units);
                 }
             }
-            RoomEvent::Joined { .. } => {}
+            // Concerns the room, which doesn't tell its recordings.
+            RoomEvent::Joined { .. } | RoomEvent::TrackRefused { .. } => {}
         }
         Ok(())
     }

@@ -149,6 +149,66 @@ mod tests {
     use super::*;
     use crate::room::RoomEnd;
 
+    fn door(given: Credentials) -> Door {
+        Door::new("ws://h".to_owned(), "r".to_owned(), 30, given)
+    }
+
+    fn key() -> Credentials {
+        Credentials::Key {
+            key: "k".to_owned(),
+            secret: "a-secret-of-thirty-two-characters".to_owned(),
+            identity: "reeld".to_owned(),
+        }
+    }
+
+    /// A token as somebody else would make it.
+    fn token(identity: &str) -> String {
+        let Credentials::Key { key, secret, .. } = key() else {
+            unreachable!()
+        };
+        let made = Credentials::Key {
+            key,
+            secret,
+            identity: identity.to_owned(),
+        };
+        made.token_for("r", SystemTime::now()).unwrap()
+    }
+
+    /// As whom the door would join now.
+    fn identity(door: &Door) -> String {
+        let token = door.current.token_for("r", SystemTime::now()).unwrap();
+        livekit_token::Claims::from_unverified(&token).unwrap().sub
+    }
+
+    #[test]
+    fn a_renewed_token_takes_the_place_of_a_given_one_and_a_key_mints_its_own() {
+        let mut given = door(Credentials::Token(token("first")));
+        assert_eq!(identity(&given), "first");
+        given.keep_token(token("renewed"));
+        assert_eq!(identity(&given), "renewed");
+
+        let mut minted = door(key());
+        let before = identity(&minted);
+        assert!(before.starts_with("reeld-"), "{before}");
+        minted.keep_token(token("renewed"));
+        assert_eq!(identity(&minted), before);
+    }
+
+    #[test]
+    fn an_identity_that_somebody_else_has_is_changed_where_it_is_ours_to_choose() {
+        let mut minted = door(key());
+        let before = identity(&minted);
+        minted.change_identity();
+        let after = identity(&minted);
+        assert_ne!(after, before);
+        // The suffix is replaced, not added to.
+        assert_eq!(after.len(), before.len());
+
+        let mut given = door(Credentials::Token(token("fixed")));
+        given.change_identity();
+        assert_eq!(identity(&given), "fixed");
+    }
+
     #[test]
     fn a_resume_is_tried_again_while_the_server_is_out_of_reach() {
         let away = SignalError::Connection("refused".to_owned());

@@ -4,6 +4,12 @@
 //! too narrow (`pkg/rtc/subscribedtrack.go`, `applySettings`). Its own way from a size to a
 //! quality looks for a layer that is no smaller than asked; we want none that is larger, so we
 //! look ourselves.
+//!
+//! It keeps what is asked for behind, or even before, the subscription (`setSubscribedTrack` in
+//! `pkg/rtc/subscriptionmanager.go`). Yet until it has measured the layers, about a second, it
+//! forwards whichever of them has a keyframe first, larger ones included (`AllocateOptimal` in
+//! `pkg/sfu/forwarder.go`: overshoot, which no setting of a client's turns off). Those pictures
+//! are recorded: the manifest lists their size, and without them there would be none.
 
 use std::num::NonZeroU32;
 

@@ -172,17 +172,19 @@ impl Session {
                         .tell(RoomEvent::TrackMuted { id, muted })
                         .await?;
                 }
-                Change::Unrecordable {
-                    track,
+                Change::Refused {
+                    track: id,
                     identity,
-                    reason,
+                    source,
+                    refusal,
                 } => {
-                    tracing::warn!(
-                        room = self.door.room(),
-                        participant = identity.as_str(),
-                        track = track.as_str(),
-                        "track not recorded: {reason}"
-                    );
+                    let refused = RoomEvent::TrackRefused {
+                        id,
+                        identity,
+                        source,
+                        refusal,
+                    };
+                    self.events.tell(refused).await?;
                 }
             }
         }

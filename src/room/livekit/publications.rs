@@ -18,13 +18,10 @@ use proto::participant_info::State;
 mod known;
 
 use self::known::{Known, joined_ms};
-use crate::room::{Codec, Present, Selection, Track, TrackEnd, TrackId};
+use crate::room::{Codec, Present, Refusal, Selection, Source, Track, TrackEnd, TrackId};
 
 /// How long the tracks of somebody who may come back are held.
 const GRACE: Duration = Duration::from_secs(15);
-
-/// Why a track is not recorded that would be, were there fewer.
-const NO_ROOM: &str = "select.max_participants or limits.max_tracks is reached: raise it";
 
 /// After a resume the server names everybody who is there; who is not named in this time left
 /// meanwhile. Other updates may come in between.
@@ -45,14 +42,16 @@ pub enum Change {
     Muted(TrackId, bool),
     /// Ask the server for no more than this of a track that we asked for.
     Layer(TrackId, VideoQuality),
-    /// A track that the selection wants can't be recorded. Said once for each track.
-    Unrecordable {
+    /// A track that the selection wants is not recorded. Said once, as long as it is so.
+    Refused {
         /// Which track.
         track: TrackId,
         /// Who publishes it.
         identity: String,
-        /// Why, and what could be done.
-        reason: String,
+        /// What it shows or sounds.
+        source: Source,
+        /// Why.
+        refusal: Refusal,
     },
 }
 
@@ -238,10 +237,11 @@ impl Publications {
                         .wants(&known.participant.identity, published.source)
                     && let Err(reason) = &published.codec
                 {
-                    changes.push(Change::Unrecordable {
+                    changes.push(Change::Refused {
                         track: id.clone(),
                         identity: known.participant.identity.clone(),
-                        reason: reason.clone(),
+                        source: published.source,
+                        refusal: Refusal::Unrecordable(reason.clone()),
                     });
                 }
             }
@@ -319,13 +319,14 @@ impl Publications {
             let end = self.end_of(|known| known.participant.sid == track.participant.sid);
             changes.push(Change::Unsubscribe(id, end));
         }
-        for track in decided.refused {
+        for (id, limit) in decided.refused {
             let mut known = self.participants.values();
-            if let Some(known) = known.find(|known| known.tracks.contains_key(&track)) {
-                changes.push(Change::Unrecordable {
-                    track,
-                    identity: known.participant.identity.clone(),
-                    reason: NO_ROOM.to_owned(),
+            if let Some(track) = known.find_map(|known| known.track(&id)) {
+                changes.push(Change::Refused {
+                    track: id,
+                    identity: track.participant.identity.clone(),
+                    source: track.source,
+                    refusal: Refusal::Limit(limit),
                 });
             }
         }

@@ -121,14 +121,39 @@ mod tests {
                 Leave::End(RoomEnd::Removed),
             ),
             (
+                Reason::RoomClosed,
+                Action::Disconnect,
+                Leave::End(RoomEnd::Closed),
+            ),
+            (
                 Reason::ServerShutdown,
                 Action::Disconnect,
                 Leave::Reconnect(Interruption::ServerAway),
             ),
             (
+                Reason::ConnectionTimeout,
+                Action::Disconnect,
+                Leave::Reconnect(Interruption::Media),
+            ),
+            (
+                Reason::SignalClose,
+                Action::Disconnect,
+                Leave::Reconnect(Interruption::Signalling),
+            ),
+            (
                 Reason::Migration,
                 Action::Resume,
                 Leave::Resume(Interruption::Migration),
+            ),
+            (
+                Reason::Migration,
+                Action::Disconnect,
+                Leave::Reconnect(Interruption::Migration),
+            ),
+            (
+                Reason::UnknownReason,
+                Action::Resume,
+                Leave::Resume(Interruption::ServerAway),
             ),
             (
                 Reason::StateMismatch,

@@ -141,6 +141,72 @@ fn a_taken_identity_is_not_taken_back_at_once() {
 }
 
 #[test]
+fn told_to_resume_it_resumes_and_told_to_reconnect_it_connects_anew() {
+    let (mut link, now) = live();
+    let migration = Leave::Resume(Interruption::Migration);
+    let told = Action::TellInterrupted(Interruption::Migration);
+    let moved = link.take(Input::Leave(migration), now, 1.0);
+    assert_eq!(moved, [told, Action::Resume]);
+    assert_eq!(link.take(Input::Resumed, now, 1.0), [Action::TellResumed]);
+    assert!(link.is_live());
+
+    let (mut link, mut now) = live();
+    let away = Leave::Reconnect(Interruption::ServerAway);
+    let told = Action::TellInterrupted(Interruption::ServerAway);
+    assert_eq!(link.take(Input::Leave(away), now, 1.0), [told]);
+    assert_eq!(pass(&mut link, &mut now), [Action::Connect]);
+    assert_eq!(link.take(Input::Joined, now, 1.0), []);
+    assert_eq!(link.take(Input::MediaUp, now, 1.0), [Action::TellResumed]);
+    assert!(link.is_live());
+}
+
+#[test]
+fn told_to_resume_what_was_never_whole_it_connects_anew() {
+    let mut now = Instant::now();
+    let mut link = Link::joined(now);
+    let migration = Leave::Resume(Interruption::Migration);
+    let told = Action::TellInterrupted(Interruption::Migration);
+    assert_eq!(link.take(Input::Leave(migration), now, 1.0), [told]);
+    assert_eq!(pass(&mut link, &mut now), [Action::Connect]);
+}
+
+#[test]
+fn a_server_that_refuses_to_take_over_is_joined_anew() {
+    let (mut link, mut now) = live();
+    let migration = Leave::Resume(Interruption::Migration);
+    let _ = link.take(Input::Leave(migration), now, 1.0);
+    // The new node does not know the session, and says so as a leave request of its own.
+    let anew = Leave::Reconnect(Interruption::ServerAway);
+    assert_eq!(link.take(Input::Leave(anew), now, 1.0), []);
+    assert_eq!(pass(&mut link, &mut now), [Action::Connect]);
+    // The resume that was on its way concerns nobody any more.
+    assert_eq!(link.take(Input::Resumed, now, 1.0), []);
+    assert!(!link.is_live());
+}
+
+#[test]
+fn of_a_connection_that_was_given_up_only_the_end_of_the_room_counts() {
+    for tries in [false, true] {
+        let (mut link, mut now) = live();
+        let _ = link.take(Input::MediaSilent, now, 1.0);
+        if tries {
+            assert_eq!(pass(&mut link, &mut now), [Action::Connect]);
+        }
+        let due = link.deadline();
+        for leave in [
+            Leave::Resume(Interruption::Migration),
+            Leave::Reconnect(Interruption::ServerAway),
+        ] {
+            assert_eq!(link.take(Input::Leave(leave), now, 1.0), []);
+            assert_eq!(link.deadline(), due);
+        }
+        let removed = Leave::End(RoomEnd::Removed);
+        let ended = Action::End(RoomEnd::Removed);
+        assert_eq!(link.take(Input::Leave(removed), now, 1.0), [ended]);
+    }
+}
+
+#[test]
 fn only_what_nobody_can_mend_ends_it() {
     let (mut link, mut now) = live();
     let _ = link.take(Input::MediaSilent, now, 1.0);

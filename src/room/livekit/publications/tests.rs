@@ -3,7 +3,7 @@ use std::num::NonZeroUsize;
 use proptest::prelude::*;
 
 use super::*;
-use crate::room::Source;
+use crate::room::{Limit, Source};
 
 fn publications(globs: &[&str]) -> Publications {
     let globs: Vec<String> = globs.iter().map(|glob| (*glob).to_owned()).collect();
@@ -124,7 +124,10 @@ fn what_can_not_be_recorded_is_said_once_with_the_reason() {
         .update(std::slice::from_ref(&ann), Instant::now())
         .into_iter()
         .map(|change| match change {
-            Change::Unrecordable { reason, .. } => reason,
+            Change::Refused {
+                refusal: Refusal::Unrecordable(reason),
+                ..
+            } => reason,
             other => panic!("{other:?}"),
         })
         .collect();
@@ -141,6 +144,47 @@ fn what_can_not_be_recorded_is_said_once_with_the_reason() {
             .any(|reason| reason.contains("not 'video/h265'"))
     );
     assert_eq!(update(&mut room, &[ann]), []);
+}
+
+#[test]
+fn what_finds_no_place_is_said_once_with_its_limit_and_its_source() {
+    let refusals = |changes: Vec<Change>| -> Vec<(String, String, Source, Refusal)> {
+        let refused = changes.into_iter().filter_map(|change| match change {
+            Change::Refused {
+                track,
+                identity,
+                source,
+                refusal,
+            } => Some((track.as_str().to_owned(), identity, source, refusal)),
+            _ => None,
+        });
+        refused.collect()
+    };
+    let selection = Selection::new(
+        &["*".to_owned()],
+        &[Source::Camera, Source::Microphone],
+        NonZeroUsize::MIN,
+    );
+    let selection = selection.unwrap().with_most_tracks(NonZeroUsize::MIN);
+    let mut room = Publications::new("PA_me".to_owned(), selection, BTreeMap::new(), None);
+    let microphone = proto::TrackInfo {
+        r#type: proto::TrackType::Audio.into(),
+        source: proto::TrackSource::Microphone.into(),
+        ..video("TR_2", "audio/opus")
+    };
+    let ann = person("PA_a", vec![video("TR_1", "video/H264"), microphone]);
+    let bob = person("PA_b", vec![video("TR_3", "video/H264")]);
+    let people = [ann, bob];
+    let expected = [
+        ("TR_2", "pa_a", Source::Microphone, Limit::Tracks),
+        ("TR_3", "pa_b", Source::Camera, Limit::Participants),
+    ]
+    .map(|(id, identity, source, limit)| {
+        let (id, identity) = (id.to_owned(), identity.to_owned());
+        (id, identity, source, Refusal::Limit(limit))
+    });
+    assert_eq!(refusals(update(&mut room, &people)), expected);
+    assert_eq!(update(&mut room, &people), []);
 }
 
 /// A room with Ann's camera, and what it is now.
@@ -365,7 +409,7 @@ proptest! {
                     Change::Layer(id, _) | Change::Again(id) | Change::Held(id) => {
                         prop_assert!(going.contains(&id));
                     }
-                    Change::Muted(..) | Change::Unrecordable { .. } => {}
+                    Change::Muted(..) | Change::Refused { .. } => {}
                 }
             }
             prop_assert!(room.wanted().count() <= 4);
