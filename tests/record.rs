@@ -12,8 +12,11 @@ mod stage;
 use std::net::UdpSocket;
 use std::time::Duration;
 
+use stage::card_files;
+use stage::decode;
+use stage::file_publisher::FilePublisher;
 use stage::process::{peak_memory, udp_sockets};
-use stage::publisher::unix_now;
+use stage::publisher::{Report, unix_now};
 use stage::reeld::{self, Outcome, Recording};
 use stage::room;
 use stage::scene::{DURATION_TOLERANCE_S, Film, ROOM, START_S, Scene, verify};
@@ -92,6 +95,113 @@ fn of_simulcast_the_layer_that_is_asked_for_is_recorded() {
     // The server may begin with another layer than the one that it is asked for.
     let mut rest = heights.iter().skip(1);
     assert!(rest.all(|height| *height <= 360), "{heights:?}");
+}
+
+#[test]
+fn vp9_with_spatial_layers_is_recorded_at_full_height() {
+    let scene = Scene::set();
+    let mut reeld = scene.record(&[]);
+    let options = [
+        "--codec",
+        "vp9",
+        "--scalability",
+        "L3T3_KEY",
+        "--size",
+        "640x360",
+    ];
+    let mut publisher = scene.publish("layered", &options);
+    reeld.await_writing(1);
+    publisher.await_second(14);
+    let stopped = unix_now();
+    let summary = reeld.stop().summary();
+    let report = publisher.stop();
+    let take = scene.take(&summary, "layered");
+    take.assert_streams(&[("audio", "aac"), ("video", "h264")]);
+    let film = take.film(&report);
+    // While the lowest layer comes alone, so does a part of the pictures.
+    film.assert_present(0.80, 4);
+    film.assert_ends(report.frames_due(stopped));
+    film.assert_in_step_with(&take.sound(), &report);
+    let manifest = reeld::manifest(&summary.recordings[0].place(&scene.output()));
+    assert_eq!(manifest["tracks"][0]["codec_in"], "vp9", "{manifest}");
+    let layers = manifest["layers"].as_array().unwrap();
+    println!("{layers:?}");
+    assert_eq!(layers.last().unwrap()["height"], 360, "{layers:?}");
+}
+
+#[test]
+fn h265_is_copied() {
+    let scene = Scene::set();
+    let files = tempfile::tempdir().unwrap();
+    let (pictures, sound) = (
+        files.path().join("card.h265"),
+        files.path().join("card.ogg"),
+    );
+    card_files::h265(&pictures, 12 * card_files::FPS, 3);
+    card_files::ogg_with_a_silent_left(&sound, 12);
+    let mut reeld = scene.record(&[]);
+    let publisher = FilePublisher::start(&scene.server, ROOM, "file", &[&pictures, &sound]);
+    publisher.finish(Duration::from_secs(30));
+    reeld.await_sealed("file");
+    let outcome = reeld.stop();
+    println!("{}", outcome.stderr);
+    let summary = outcome.summary();
+
+    let take = scene.take(&summary, "file");
+    take.assert_streams(&[("audio", "aac"), ("video", "hevc")]);
+    let film = take.film(&Report::of_file(card_files::FPS));
+    film.assert_whole();
+    film.assert_begins(0.0);
+    film.assert_ends(f64::from(12 * card_files::FPS));
+    let video = summary.recordings[0].frames.video.as_ref().unwrap();
+    let dropped: u64 = video.dropped.values().sum();
+    assert_eq!(video.written + dropped, video.received, "{video:?}");
+
+    let dir = summary.recordings[0].place(&scene.output());
+    let manifest = reeld::manifest(&dir);
+    let tracks = manifest["tracks"].as_array().unwrap();
+    let camera = tracks.iter().find(|track| track["source"] == "camera");
+    assert_eq!(camera.unwrap()["codec_in"], "h265", "{manifest}");
+    assert_eq!(camera.unwrap()["codec_out"], "h265", "{manifest}");
+    assert_eq!(
+        manifest["layers"][0]["height"],
+        card_files::SIZE.1,
+        "{manifest}"
+    );
+
+    let streams = verify(take.file())[0]["streams"].take();
+    let streams = streams.as_array().unwrap();
+    let pictures = streams
+        .iter()
+        .find(|stream| stream["codec"] == "h265")
+        .unwrap();
+    assert_eq!(pictures["frames"], video.written, "{pictures}");
+    let keyframes = pictures["keyframes"].as_u64().unwrap();
+    let due = video.written.div_ceil(card_files::KEYFRAME_EVERY.into());
+    assert_eq!(keyframes, due, "{pictures}");
+}
+
+#[test]
+fn two_channels_of_sound_stay_two() {
+    let scene = Scene::set();
+    let files = tempfile::tempdir().unwrap();
+    let sound = files.path().join("card.ogg");
+    card_files::ogg_with_a_silent_left(&sound, 8);
+    let mut reeld = scene.record(&[]);
+    let publisher = FilePublisher::start(&scene.server, ROOM, "duo", &[&sound]);
+    publisher.finish(Duration::from_secs(30));
+    reeld.await_sealed("duo");
+    let summary = reeld.stop().summary();
+
+    let take = scene.take(&summary, "duo");
+    take.assert_streams(&[("audio", "aac")]);
+    assert_eq!(decode::probe(take.file())[0].channels, Some(2));
+    let [left, right] = [0, 1].map(|number| decode::channel(take.file(), number));
+    assert_eq!(left.beeps, [0.0; 0]);
+    assert!((6..=8).contains(&right.beeps.len()), "{:?}", right.beeps);
+    for pair in right.beeps.windows(2) {
+        assert!((pair[1] - pair[0] - 1.0).abs() < 0.03, "{:?}", right.beeps);
+    }
 }
 
 #[test]

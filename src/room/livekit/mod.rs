@@ -16,6 +16,7 @@ mod link;
 mod mend;
 mod obey;
 mod peer;
+mod pieces;
 mod publications;
 mod sdp;
 mod secure;
