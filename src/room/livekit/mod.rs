@@ -26,6 +26,7 @@ mod silence;
 mod sockets;
 mod stack;
 mod streams;
+mod superframe;
 pub mod timeline;
 mod token;
 mod traffic;

@@ -1,12 +1,15 @@
 //! From what the media stack gives to access units on the session's clock.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use str0m::format::CodecExtra;
 use str0m::media::MediaData;
 
 use super::filler::is_filler;
 use super::pieces::{Joined, Piece, Pieces};
+use super::superframe::indexed;
 use super::timeline::{Placed, SenderReport, Timeline};
 use crate::bitstream::h265::begins_picture;
 use crate::room::{AccessUnit, Codec, Delivery, EventSender, Kind, ReceiverGone, Track, TrackId};
@@ -178,7 +181,10 @@ fn piece(codec: Codec, data: &MediaData) -> Piece {
         contiguous: data.contiguous,
         // Looked at behind a gap only: else it is the next picture or the next piece of this one.
         begins: data.contiguous || codec != Codec::H265 || begins_picture(&data.data),
-        data: data.data.clone(),
+        data: match &data.codec_extra {
+            CodecExtra::Vp9(extra) => indexed(&data.data, &extra.layers_scheme),
+            _ => Arc::clone(&data.data),
+        },
     }
 }
 
