@@ -4,10 +4,16 @@
 
 mod av1;
 mod bits;
-pub mod sps;
+pub mod h264;
+pub mod h265;
+pub mod nal;
+mod picture;
 mod vp9;
 
+pub use picture::{Coding, Picture};
+
 use crate::room::Codec;
+use nal::Part;
 
 /// The size of a picture in pixels, as it is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +29,8 @@ pub struct PictureSize {
 #[must_use]
 pub fn picture_size(codec: Codec, keyframe: &[u8]) -> Option<PictureSize> {
     match codec {
-        Codec::H264 => h264(keyframe),
+        Codec::H264 => parameters(Coding::H264, keyframe),
+        Codec::H265 => parameters(Coding::H265, keyframe),
         Codec::Vp8 => vp8(keyframe),
         Codec::Vp9 => vp9::size(keyframe),
         Codec::Av1 => av1::size(keyframe),
@@ -31,25 +38,20 @@ pub fn picture_size(codec: Codec, keyframe: &[u8]) -> Option<PictureSize> {
     }
 }
 
-/// Annex B: the first sequence parameter set in front of the first slice.
-fn h264(unit: &[u8]) -> Option<PictureSize> {
-    const START: [u8; 3] = [0, 0, 1];
-    const SPS: u8 = 7;
-    let mut rest = unit;
-    while let Some(at) = rest.windows(3).position(|bytes| bytes == START) {
-        rest = rest.get(at + START.len()..)?;
-        match rest.first()? & 0x1f {
-            SPS => {
-                // What follows the set is not read: its own bits say where it ends.
-                let picture = sps::parse(rest)?;
-                return Some(PictureSize {
-                    width: picture.width,
-                    height: picture.height,
-                });
-            }
-            1..=5 => return None,
-            _ => {}
-        }
+/// The first sequence parameter set in front of the first slice.
+fn parameters(coding: Coding, unit: &[u8]) -> Option<PictureSize> {
+    for nal in nal::units(unit) {
+        // What follows a set is not read: its own bits say where it ends.
+        let picture = match (Part::of(coding, *nal.first()?), coding) {
+            (Part::Sps, Coding::H264) => h264::parse(nal)?,
+            (Part::Sps, Coding::H265) => h265::parse(nal)?,
+            (Part::Slice { .. }, _) => return None,
+            _ => continue,
+        };
+        return Some(PictureSize {
+            width: picture.width,
+            height: picture.height,
+        });
     }
     None
 }
@@ -108,6 +110,7 @@ mod tests {
         fn any_bytes_are_read_or_refused(
             head in prop::sample::select(vec![
                 vec![0, 0, 1, 0x67],
+                vec![0, 0, 1, 0x42, 1],
                 vec![0x10, 0, 0, 0x9d, 0x01, 0x2a],
                 vec![0x82, 0x49, 0x83, 0x42],
                 vec![0x0a, 0x7f],
@@ -116,7 +119,7 @@ mod tests {
             tail in prop::collection::vec(any::<u8>(), 0..100),
         ) {
             let bytes = [head, tail].concat();
-            for codec in [Codec::H264, Codec::Vp8, Codec::Vp9, Codec::Av1, Codec::Opus] {
+            for codec in [Codec::H264, Codec::H265, Codec::Vp8, Codec::Vp9, Codec::Av1] {
                 if let Some(size) = picture_size(codec, &bytes) {
                     prop_assert!(size.width <= 1 << 16 && size.height <= 1 << 17, "{size:?}");
                 }

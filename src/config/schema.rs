@@ -129,8 +129,8 @@ impl Default for Selection {
     }
 }
 
-/// Which video is taken, and how it is encoded. H.264 is copied: what encodes touches VP8, VP9
-/// and AV1 only.
+/// Which video is taken, and how it is encoded. H.264 and H.265 are copied: what encodes touches
+/// VP8, VP9 and AV1 only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Video {

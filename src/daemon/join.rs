@@ -87,12 +87,13 @@ pub fn plan(
         .with_most_tracks(config.limits.max_tracks),
         most_lines: config.video.most_lines(),
         max_frames: config.jitter.max_frames,
+        max_unit_bytes: in_memory(config.limits.max_unit_bytes),
     })
 }
 
-/// What the installed GStreamer can't decode, with what to install.
+/// What the installed GStreamer can't decode or copy, with what to install.
 fn unrecordable() -> BTreeMap<Codec, String> {
-    [Codec::Vp8, Codec::Vp9, Codec::Av1]
+    [Codec::H265, Codec::Vp8, Codec::Vp9, Codec::Av1]
         .into_iter()
         .filter_map(|codec| Some((codec, media::records(codec).err()?.to_string())))
         .collect()

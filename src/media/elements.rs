@@ -39,14 +39,19 @@ pub(super) const AAC_ENCODERS: [&str; 3] = ["voaacenc", "fdkaacenc", "avenc_aac"
 pub fn init() -> Result<(), MediaError> {
     gst::init().map_err(MediaError::Init)?;
     for (element, package) in REQUIRED {
-        if gst::ElementFactory::find(element).is_none() {
-            return Err(MediaError::MissingElement {
-                element: element.to_owned(),
-                package,
-            });
-        }
+        require(element, package)?;
     }
     aac_encoder().map(|_| ())
+}
+
+fn require(element: &str, package: &'static str) -> Result<(), MediaError> {
+    if gst::ElementFactory::find(element).is_some() {
+        return Ok(());
+    }
+    Err(MediaError::MissingElement {
+        element: element.to_owned(),
+        package,
+    })
 }
 
 /// The first AAC encoder that is installed.
@@ -63,7 +68,7 @@ pub(super) fn decoder(codec: Codec) -> Result<&'static str, MediaError> {
         Codec::Vp8 => (&["vp8dec"], GOOD),
         Codec::Vp9 => (&["vp9dec"], GOOD),
         Codec::Av1 => (&["dav1ddec", "av1dec"], BAD),
-        Codec::H264 | Codec::Opus => {
+        Codec::H264 | Codec::H265 | Codec::Opus => {
             return Err(MediaError::Layout("only VP8, VP9 and AV1 are decoded"));
         }
     };
@@ -76,11 +81,12 @@ pub(super) fn decoder(codec: Codec) -> Result<&'static str, MediaError> {
 /// Whether tracks of this codec can be recorded with the installed GStreamer.
 ///
 /// # Errors
-/// It has no decoder for the codec: the error names the package that has one.
+/// It has no decoder or parser for the codec: the error names the package that has one.
 pub fn records(codec: Codec) -> Result<(), MediaError> {
     init()?;
     match codec {
         Codec::H264 | Codec::Opus => Ok(()),
+        Codec::H265 => require("h265parse", BAD),
         Codec::Vp8 | Codec::Vp9 | Codec::Av1 => decoder(codec).map(drop),
     }
 }
@@ -190,7 +196,14 @@ mod tests {
     fn decoders_are_for_what_ts_players_cannot_take() {
         init().unwrap();
         assert_eq!(decoder(Codec::Vp8).unwrap(), "vp8dec");
-        assert!(decoder(Codec::H264).is_err());
-        assert!(records(Codec::H264).is_ok() && records(Codec::Vp8).is_ok());
+        assert!(decoder(Codec::H264).is_err() && decoder(Codec::H265).is_err());
+        for codec in [Codec::H264, Codec::H265, Codec::Vp8] {
+            assert!(records(codec).is_ok(), "{codec}");
+        }
+        let missing = require("no-such-parser", BAD).unwrap_err().to_string();
+        assert!(
+            missing.contains("no-such-parser") && missing.contains(BAD),
+            "{missing}"
+        );
     }
 }

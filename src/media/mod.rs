@@ -4,7 +4,7 @@
 //! go in, an MPEG-TS byte stream comes out. Another layout or another segment is another graph.
 //!
 //! ```text
-//!  H.264 ─► feed ─► h264parse ──────────────────────────────────────────────────┐
+//!  H.264 ─► feed ─► h264parse, H.265 ─► feed ─► h265parse ──────────────────────┐
 //!  VP8 … ─► feed ─► decoder ─► in-flight limit ─► x264enc ─► line ─► h264parse ─┼─► mpegtsmux ─► Output
 //!  Opus ──► fill ─► feed ─► opusdec ─► audiorate ─► AAC encoder ─► aacparse ────┘
 //! ```
@@ -22,6 +22,7 @@
 
 mod audio;
 mod bus;
+mod copied;
 mod counts;
 mod elements;
 mod error;
@@ -39,6 +40,7 @@ pub mod test_card;
 mod transcode;
 mod video;
 
+pub use copied::Copied;
 pub use counts::{AudioCounts, Counts, Drops, VideoCounts};
 pub use elements::{init, records};
 pub use error::MediaError;

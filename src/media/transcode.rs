@@ -20,14 +20,17 @@ use gstreamer as gst;
 use gstreamer_app::{AppSink, AppSinkCallbacks};
 
 use super::MediaError;
+use super::copied::Copied;
 use super::counts::Counters;
 use super::elements::{chain, decoder, failed, make, pad, set, set_named};
 use super::graph::GraphSettings;
 use super::level::Limits;
 use super::limit::Places;
 use super::line::{Line, Unit};
-use super::video::h264_caps;
 use crate::room::Codec;
+
+/// What comes out.
+pub(super) const OUTPUT: Copied = Copied::H264;
 
 /// What may wait between encoder and mux.
 pub(super) const ENCODED: Limits = Limits {
@@ -228,7 +231,7 @@ fn sink(line: &Line, counters: &Arc<Counters>) -> Result<gst::Element, MediaErro
     set(&element, "async", false)?;
     set(&element, "enable-last-sample", false)?;
     set(&element, "max-buffers", 1_u32)?;
-    set(&element, "caps", h264_caps())?;
+    set(&element, "caps", OUTPUT.caps())?;
     let sink = element
         .clone()
         .downcast::<AppSink>()

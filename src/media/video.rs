@@ -1,19 +1,19 @@
-//! The picture of a graph: H.264 passed through, all else decoded and encoded again.
+//! The picture of a graph: H.264 and H.265 passed through, all else decoded and encoded again.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use gstreamer as gst;
 
+use super::copied::Copied;
 use super::counts::Counters;
-use super::elements::{chain, make, set};
 use super::feed::Feed;
 use super::gate::Gate;
 use super::level::Limits;
 use super::line::{Line, Unit};
 use super::mux::Mux;
 use super::{Admission, DropReason, GraphSettings, MediaError, transcode};
-use crate::room::{AccessUnit, Codec, Kind};
+use crate::room::{AccessUnit, Codec};
 use crate::timebase::TICKS_PER_SECOND;
 
 /// Three seconds of a 10 Mb/s stream.
@@ -39,8 +39,9 @@ pub(super) struct VideoTrack {
     lead: Duration,
     last: Option<Duration>,
     ended: bool,
-    /// Encoded again: units go in one by one, so that pictures come at an even pace.
-    transcoded: bool,
+    /// How units are copied; none where they are encoded again. Then they go in one by one, so
+    /// that pictures come at an even pace.
+    copied: Option<Copied>,
     counters: Arc<Counters>,
 }
 
@@ -54,23 +55,24 @@ impl VideoTrack {
         (base, lead): (Duration, Duration),
         counters: &Arc<Counters>,
     ) -> Result<(Self, Option<gst::Element>), MediaError> {
-        let transcoded = codec != Codec::H264;
-        let (feed, blocking) = if transcoded {
-            let feed = Feed::new("video", &transcode::caps(codec), LIMITS)?;
-            let line = Line::new("encoded-video", &h264_caps(), Some(transcode::ENCODED))?;
-            transcode::build(pipeline, codec, settings, feed.line(), &line, counters)?;
-            link_h264(pipeline, mux, &line, counters)?;
-            (feed, Some(line.element().clone()))
-        } else {
-            let feed = Feed::new("video", &h264_caps(), LIMITS)?;
-            link_h264(pipeline, mux, feed.line(), counters)?;
+        let copied = Copied::of(codec);
+        let (feed, blocking) = if let Some(copied) = copied {
+            let feed = Feed::new("video", &copied.caps(), LIMITS)?;
+            copied.link(pipeline, mux, feed.line(), counters)?;
             (feed, None)
+        } else {
+            let feed = Feed::new("video", &transcode::caps(codec), LIMITS)?;
+            let encoded = transcode::OUTPUT;
+            let line = Line::new("encoded-video", &encoded.caps(), Some(transcode::ENCODED))?;
+            transcode::build(pipeline, codec, settings, feed.line(), &line, counters)?;
+            encoded.link(pipeline, mux, &line, counters)?;
+            (feed, Some(line.element().clone()))
         };
         let track = Self {
             feed,
-            transcoded,
+            copied,
             gate: Gate::new(),
-            keeps_damaged: settings.keep_damaged && !transcoded,
+            keeps_damaged: settings.keep_damaged && copied.is_some(),
             base,
             lead,
             last: None,
@@ -85,17 +87,16 @@ impl VideoTrack {
         match self.admit(at, unit) {
             Ok(at) => {
                 self.last = Some(at);
-                let entering = Unit {
+                let entering = |data| Unit {
                     at: at + self.lead,
                     length: None,
                     keyframe: unit.keyframe,
-                    data: Arc::clone(&unit.data),
+                    data,
                 };
-                if self.transcoded {
-                    self.feed.push(entering);
-                } else {
-                    self.feed.gather(entering);
-                }
+                match self.copied {
+                    Some(copied) => self.feed.gather(entering(copied.delimited(&unit.data))),
+                    None => self.feed.push(entering(Arc::clone(&unit.data))),
+                };
                 let counters = &self.counters.video;
                 counters.accepted(unit.data.len(), self.feed.waiting());
                 Admission::Accepted
@@ -130,7 +131,7 @@ impl VideoTrack {
         self.feed.flush();
         if to >= self.last.unwrap_or(self.base) + PAUSE {
             let until = to + self.lead;
-            if self.transcoded {
+            if self.copied.is_none() {
                 let mark = transcode::mark(until);
                 self.feed.line().announce(until, mark);
             } else {
@@ -151,27 +152,4 @@ impl VideoTrack {
             self.feed.line().end();
         }
     }
-}
-
-pub(super) fn h264_caps() -> gst::Caps {
-    gst::Caps::builder("video/x-h264")
-        .field("stream-format", "byte-stream")
-        .field("alignment", "au")
-        .build()
-}
-
-/// Links a line of H.264 units to the mux: `h264parse` repeats SPS and PPS before each keyframe
-/// and puts an access unit delimiter in front of each unit.
-pub(super) fn link_h264(
-    pipeline: &gst::Pipeline,
-    mux: &Mux,
-    line: &Line,
-    counters: &Arc<Counters>,
-) -> Result<(), MediaError> {
-    let parser = make("h264parse", "h264parse")?;
-    set(&parser, "config-interval", -1_i32)?;
-    let filter = make("capsfilter", "h264-caps")?;
-    set(&filter, "caps", h264_caps())?;
-    chain(pipeline, &[line.element(), &parser, &filter])?;
-    mux.link(Kind::Video, &filter, counters)
 }

@@ -11,7 +11,7 @@
 use std::time::{Duration, Instant};
 
 use super::drops::DropReason;
-use crate::media::{AudioIn, Layout};
+use crate::media::{AudioIn, Copied, Layout};
 use crate::room::{AccessUnit, Codec, Kind, Track, TrackId};
 
 /// How long the first track waits for its companion to be announced.
@@ -293,7 +293,7 @@ impl Cutter {
         }
         if !unit.contiguous && active.waits.is_none() {
             // A decoder fed with such pictures may fail, and then more is lost than they are worth.
-            if self.keep_damaged && active.track.codec == Codec::H264 {
+            if self.keep_damaged && Copied::of(active.track.codec).is_some() {
                 active.damaged = true;
             } else {
                 active.waits = Some(DropReason::Discontinuity);

@@ -119,6 +119,8 @@ pub struct TrackRecord {
 pub enum FileCodec {
     /// H.264.
     H264,
+    /// H.265.
+    H265,
     /// AAC-LC in ADTS.
     Aac,
     /// Opus.

@@ -10,8 +10,8 @@ use super::{
     FileCodec, SegmentIndex, SegmentInput, SegmentLayout, TrackRecord, WriterHandle, drops,
 };
 use crate::media::{
-    Admission, AudioOut, DropReason, Ending, Graph, GraphSettings, Layout, MediaError, Output,
-    OutputClosed,
+    Admission, AudioOut, Copied, DropReason, Ending, Graph, GraphSettings, Layout, MediaError,
+    Output, OutputClosed,
 };
 use crate::room::{AccessUnit, Kind, Track};
 
@@ -179,10 +179,11 @@ fn records(tracks: &[Track], layout: Layout, settings: &GraphSettings) -> Vec<Tr
             id: track.id.clone(),
             source: track.source,
             codec_in: track.codec,
-            codec_out: if track.source.kind() == Kind::Video {
-                FileCodec::H264
-            } else {
-                audio
+            codec_out: match (track.source.kind(), Copied::of(track.codec)) {
+                (Kind::Audio, _) => audio,
+                (Kind::Video, Some(Copied::H265)) => FileCodec::H265,
+                // Encoded again, if it was anything else.
+                (Kind::Video, Some(Copied::H264) | None) => FileCodec::H264,
             },
         })
         .collect()

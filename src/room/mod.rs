@@ -145,6 +145,8 @@ impl Kind {
 pub enum Codec {
     /// H.264, Annex B byte stream.
     H264,
+    /// H.265, Annex B byte stream.
+    H265,
     /// VP8.
     Vp8,
     /// VP9.
@@ -161,6 +163,7 @@ impl Codec {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::H264 => "h264",
+            Self::H265 => "h265",
             Self::Vp8 => "vp8",
             Self::Vp9 => "vp9",
             Self::Av1 => "av1",
@@ -172,7 +175,7 @@ impl Codec {
     #[must_use]
     pub const fn kind(self) -> Kind {
         match self {
-            Self::H264 | Self::Vp8 | Self::Vp9 | Self::Av1 => Kind::Video,
+            Self::H264 | Self::H265 | Self::Vp8 | Self::Vp9 | Self::Av1 => Kind::Video,
             Self::Opus => Kind::Audio,
         }
     }

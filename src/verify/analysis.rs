@@ -307,7 +307,7 @@ impl Analyzer {
                 .filter(|stream| wanted(stream.codec))
                 .find_map(|stream| stream.span)
         };
-        let video = span(|codec| codec == StreamCodec::H264)?;
+        let video = span(|codec| codec.coding().is_some())?;
         let audio = span(|codec| matches!(codec, StreamCodec::Aac | StreamCodec::Opus))?;
         let (starts, ends) = (audio.start - video.start, audio.end - video.end);
         let warnings = &mut self.shared.notes.warnings;
@@ -359,6 +359,7 @@ fn adaptation_fits(packet: &[u8; PACKET]) -> bool {
 fn codec(info: &StreamInfo<'_>) -> StreamCodec {
     match info.stream_type() {
         StreamType::H264 => StreamCodec::H264,
+        StreamType::H265 => StreamCodec::H265,
         StreamType::ADTS => StreamCodec::Aac,
         StreamType::H222_0_PES_PRIVATE_DATA if is_opus(info) => StreamCodec::Opus,
         other => StreamCodec::Other {

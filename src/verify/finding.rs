@@ -109,12 +109,12 @@ pub enum Problem {
     },
     /// The first picture cannot be decoded by itself.
     NoKeyframeAtStart,
-    /// A keyframe without SPS and PPS in front of it, in the same access unit.
+    /// A keyframe without SPS and PPS, in H.265 also VPS, in front of it in the same access unit.
     NoParameterSets,
-    /// An H.264 access unit does not begin with an access unit delimiter, which a transport
-    /// stream demands (ISO/IEC 13818-1, 2.14.1).
+    /// An access unit of H.264 or H.265 does not begin with an access unit delimiter, which a
+    /// transport stream demands (ISO/IEC 13818-1, 2.14.1 and 2.17.1).
     NoDelimiter,
-    /// An H.264 access unit without any slice.
+    /// An access unit of H.264 or H.265 without any slice.
     NoPicture,
     /// What should be an audio frame is none.
     BadAudioFrame,
@@ -156,7 +156,7 @@ impl fmt::Display for Problem {
                 write!(f, "PTS is {} before DTS", Ms(*by_ticks))
             }
             Self::NoKeyframeAtStart => f.write_str("does not start with a keyframe"),
-            Self::NoParameterSets => f.write_str("keyframe without SPS and PPS"),
+            Self::NoParameterSets => f.write_str("keyframe without its parameter sets"),
             Self::NoDelimiter => f.write_str("access unit without delimiter (AUD) in front"),
             Self::NoPicture => f.write_str("access unit without a picture"),
             Self::BadAudioFrame => f.write_str("no audio frame begins here"),

@@ -1,7 +1,7 @@
 //! Reads finished recordings back and says whether they are sound.
 //!
 //! ```text
-//!  paths ──► target ──► reader ──► analysis ──► stream ──► pes ──► h264, sps / framer
+//!  paths ──► target ──► reader ──► analysis ──► stream ──► pes ──► scanner / framer
 //!            files and  packets    continuity,  one PID    units   what they consist of
 //!            folders               sections                clock   when they are shown
 //!               └──► recording (manifest and playlist against the files) ──► report
@@ -18,7 +18,6 @@ mod continuity;
 mod damage_tests;
 mod finding;
 mod framer;
-mod h264;
 #[cfg(test)]
 mod packets_for_tests;
 mod pcr;
@@ -26,6 +25,7 @@ mod pes;
 mod reader;
 mod recording;
 mod render;
+mod scanner;
 mod sections;
 mod stream;
 mod target;
@@ -39,7 +39,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use thiserror::Error;
 
-pub use crate::bitstream::sps::Picture;
+pub use crate::bitstream::Picture;
 pub use analysis::AudioVideo;
 pub use finding::{Findings, Group, KEPT_OF_EACH_KIND, Located, Pid, Problem, Table, Warning};
 pub use framer::Sound;

@@ -7,9 +7,9 @@ use serde::{Serialize, Serializer};
 use super::clock::{Clock, Span};
 use super::finding::{Notes, Pid, Problem, Warning};
 use super::framer::{Framer, Sound, Syntax};
-use super::h264::{Scanner, Unit};
 use super::pes::{Event, Reader};
-use crate::bitstream::sps::Picture;
+use super::scanner::{Scanner, Unit};
+use crate::bitstream::{Coding, Picture};
 use crate::timebase::{Pts, TICKS_PER_SECOND, duration_of_ticks};
 
 /// No frame for longer than this is worth a warning: two seconds, in ticks.
@@ -20,6 +20,8 @@ const LONG_GAP: i64 = 2 * TICKS_PER_SECOND.cast_signed();
 pub enum StreamCodec {
     /// H.264, stream type 0x1b.
     H264,
+    /// H.265, stream type 0x24.
+    H265,
     /// AAC in ADTS, stream type 0x0f.
     Aac,
     /// Opus, stream type 6 with the registration `Opus`.
@@ -31,10 +33,22 @@ pub enum StreamCodec {
     },
 }
 
+impl StreamCodec {
+    /// How its pictures are coded; none for anything but video.
+    pub(super) const fn coding(self) -> Option<Coding> {
+        match self {
+            Self::H264 => Some(Coding::H264),
+            Self::H265 => Some(Coding::H265),
+            Self::Aac | Self::Opus | Self::Other { .. } => None,
+        }
+    }
+}
+
 impl fmt::Display for StreamCodec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::H264 => f.write_str("h264"),
+            Self::H265 => f.write_str("h265"),
             Self::Aac => f.write_str("aac"),
             Self::Opus => f.write_str("opus"),
             Self::Other { stream_type } => write!(f, "type {stream_type:#04x}"),
@@ -53,7 +67,7 @@ impl Serialize for StreamCodec {
 pub struct StreamReport {
     /// The stream's number.
     pub pid: Pid,
-    /// `h264`, `aac`, `opus`, or `type 0x..` with the stream type of anything else.
+    /// `h264`, `h265`, `aac`, `opus`, or `type 0x..` with the stream type of anything else.
     pub codec: StreamCodec,
     /// Format of the pictures, from the last parameter set.
     pub picture: Option<Picture>,
@@ -137,21 +151,21 @@ struct Units {
 
 impl Stream {
     pub(super) fn new(pid: Pid, codec: StreamCodec) -> Self {
+        let pictures = |coding| Content::Pictures {
+            scanner: Scanner::new(coding),
+            format: None,
+            keyframes: 0,
+            units: 0,
+        };
+        let sound = |syntax| Content::Sound {
+            framer: Framer::new(syntax),
+            format: None,
+        };
         let content = match codec {
-            StreamCodec::H264 => Content::Pictures {
-                scanner: Scanner::default(),
-                format: None,
-                keyframes: 0,
-                units: 0,
-            },
-            StreamCodec::Aac => Content::Sound {
-                framer: Framer::new(Syntax::Adts),
-                format: None,
-            },
-            StreamCodec::Opus => Content::Sound {
-                framer: Framer::new(Syntax::Opus),
-                format: None,
-            },
+            StreamCodec::H264 => pictures(Coding::H264),
+            StreamCodec::H265 => pictures(Coding::H265),
+            StreamCodec::Aac => sound(Syntax::Adts),
+            StreamCodec::Opus => sound(Syntax::Opus),
             StreamCodec::Other { .. } => Content::Other,
         };
         let units = Units {
@@ -346,9 +360,9 @@ impl Units {
     fn report(self, shared: &mut Shared) -> StreamReport {
         if self.frames == 0 {
             let notes = &mut shared.notes;
-            match self.codec {
-                StreamCodec::H264 => notes.problems.add(None, Some(self.pid), Problem::NoFrames),
-                _ => notes.warnings.add(None, Some(self.pid), Warning::NoFrames),
+            match self.codec.coding() {
+                Some(_) => notes.problems.add(None, Some(self.pid), Problem::NoFrames),
+                None => notes.warnings.add(None, Some(self.pid), Warning::NoFrames),
             }
         }
         let ms = |ticks| u64::try_from(duration_of_ticks(ticks).as_millis()).unwrap_or(u64::MAX);

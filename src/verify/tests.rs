@@ -334,6 +334,42 @@ fn pictures_begin_with_a_keyframe_that_can_be_decoded() {
 }
 
 #[test]
+fn h265_is_looked_at_like_h264() {
+    let h265 = |units: &[Vec<u8>]| {
+        let mut builder = Builder::empty();
+        builder.tables(&[(0x24, VIDEO, &[])]);
+        for (number, unit) in (0..).zip(units) {
+            let flags = Flags {
+                random_access: unit.get(7..10) == h265_keyframe().get(7..10),
+                pcr: Some(number * 3_000),
+                ..Flags::default()
+            };
+            let pes = pes(0xe0, Some(90_000 + number * 3_000), None, unit, false);
+            builder.pes(VIDEO, flags, &pes);
+        }
+        builder.bytes
+    };
+    let good = [h265_keyframe(), h265_delta(), h265_delta(), h265_keyframe()];
+    let sound = report(&h265(&good));
+    assert!(sound.sound && sound.warnings.is_empty(), "{sound:?}");
+    let video = &sound.streams[0];
+    assert_eq!(
+        (video.codec, video.frames, video.keyframes),
+        (StreamCodec::H265, 4, Some(2))
+    );
+    assert_eq!(video.codec.to_string(), "h265");
+    assert_eq!(video.picture.unwrap().to_string(), "Main 3.1, 1280x720");
+
+    assert_eq!(
+        problems(&h265(&[h265_delta(), h265_delta()])),
+        [Problem::NoKeyframeAtStart]
+    );
+    let bare = [h265_keyframe(), h265_keyframe()[7..].to_vec(), h265_delta()];
+    assert_eq!(problems(&h265(&bare)), [Problem::NoDelimiter]);
+    assert_eq!(problems(&h265(&[])), [Problem::NoFrames]);
+}
+
+#[test]
 fn access_units_have_a_delimiter_and_a_picture() {
     let mut builder = media(0);
     builder.video(180_000, &delta()[6..]);

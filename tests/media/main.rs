@@ -9,14 +9,19 @@
     clippy::cast_sign_loss
 )]
 
+#[allow(dead_code, reason = "the stage's own tests use the rest")]
+#[path = "../stage/card_files.rs"]
+mod card_files;
 mod rig;
 mod trouble;
 
+use std::fs;
 use std::time::Duration;
 
 use reeld::media::test_card::TestCard;
 use reeld::media::{AudioIn, AudioOut, DropReason, GraphSettings, InFlight, Layout};
 use reeld::room::{AccessUnit, Codec, Kind};
+use reeld::verify::{StreamCodec, verify_file};
 use rig::{Rig, card, layout, secs, settings, units};
 
 fn assert_close(left: f64, right: f64, by: f64) {
@@ -53,6 +58,71 @@ fn h264_passes_untouched_beside_aac() {
             assert_eq!(types[1..3], [7, 8], "SPS and PPS before the keyframe");
         }
     }
+}
+
+/// Pictures of H.265 beside the card's sound.
+fn with_h265(pictures: u32, slices: u32) -> Vec<(Kind, AccessUnit)> {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("card.h265");
+    card_files::h265(&file, pictures, slices);
+    let pictures = card_files::access_units(&fs::read(&file).unwrap());
+    let picture = |(number, (keyframe, data)): (u32, (bool, Vec<u8>))| {
+        let unit = AccessUnit {
+            at: secs(f64::from(number) / f64::from(card_files::FPS)),
+            keyframe,
+            contiguous: true,
+            data: data.into(),
+        };
+        (Kind::Video, unit)
+    };
+    let mut all: Vec<_> = (0..).zip(pictures).map(picture).collect();
+    all.extend(units(None, true).iter().cloned());
+    all.sort_by_key(|(_, unit)| unit.at);
+    all
+}
+
+#[test]
+fn h265_passes_beside_aac_with_all_that_belongs_before_its_pictures() {
+    let units = with_h265(120, 3);
+    let mut rig = Rig::start(layout(Some(Codec::H265), true), &settings());
+    rig.play(&units, 0.0, 4.0);
+    let (counts, file) = rig.complete(4.0, "h265");
+    assert_eq!(file.counters(), (0..120).collect::<Vec<_>>());
+    assert_eq!(counts.video.dropped.total(), 0);
+    assert_eq!((counts.video.written, counts.warnings), (120, 0));
+    let streams = file.streams();
+    assert_eq!(
+        (streams[0].codec.as_str(), streams[1].codec.as_str()),
+        ("hevc", "aac")
+    );
+    assert_close(streams[0].end, streams[1].end, 0.05);
+    let report = verify_file(&file.0, false).unwrap();
+    assert!(report.sound && report.warnings.is_empty(), "{report:?}");
+    let video = &report.streams[0];
+    assert_eq!((video.codec, video.frames), (StreamCodec::H265, 120));
+    assert_eq!(
+        video.keyframes,
+        Some(120 / u64::from(card_files::KEYFRAME_EVERY))
+    );
+}
+
+#[test]
+fn garbage_of_h265_does_not_end_a_graph() {
+    let mut units = with_h265(120, 2);
+    for (n, (kind, unit)) in units.iter_mut().enumerate() {
+        if *kind == Kind::Video && n % 3 == 0 && unit.at > secs(1.0) {
+            let spoilt = unit.data.iter().map(|byte| byte.wrapping_mul(31) ^ 0x55);
+            unit.data = match n % 2 {
+                0 => spoilt.collect(),
+                _ => unit.data[..unit.data.len() / 2].into(),
+            };
+        }
+    }
+    let mut rig = Rig::start(layout(Some(Codec::H265), true), &settings());
+    rig.flood(&units, 0.0, 4.0);
+    let (finished, tape) = rig.finish(4.0);
+    finished.result.unwrap();
+    assert!(tape.len() > 50_000, "{}", tape.len());
 }
 
 #[test]

@@ -103,7 +103,16 @@ pub fn pictures(file: &Path) -> Pictures {
 
 /// Decodes the audio stream of `file`, by each frame's own stamp: gaps stay gaps.
 pub fn sound(file: &Path) -> Sound {
-    let mut ffmpeg = Ffmpeg::start(file, &["-map", "0:a:0", "-af", SOUND], &["-f", "s16le"]);
+    filtered(file, SOUND)
+}
+
+/// Decodes one channel of the audio stream of `file`.
+pub fn channel(file: &Path, number: u32) -> Sound {
+    filtered(file, &format!("pan=mono|c0=c{number},{SOUND}"))
+}
+
+fn filtered(file: &Path, filter: &str) -> Sound {
+    let mut ffmpeg = Ffmpeg::start(file, &["-map", "0:a:0", "-af", filter], &["-f", "s16le"]);
     let mut bytes = Vec::new();
     // At most an hour of sound would be 350 MB; tests record seconds.
     ffmpeg.read_all(&mut bytes);

@@ -1,5 +1,5 @@
-//! The stage for tests against real parts: a LiveKit server of the test's own, a publisher that
-//! is real libwebrtc, the `reeld` binary, and an analyser of what it wrote.
+//! The stage for tests against real parts: a LiveKit server of the test's own, publishers (real
+//! libwebrtc, and LiveKit's Go SDK for what that cannot encode), the `reeld` binary, and an analyser of what it wrote.
 //!
 //! `scripts/test` fetches the server and the publisher's packages; a test that does not find
 //! them says so and fails.
@@ -7,8 +7,10 @@
 
 pub mod analysis;
 pub mod aside;
+pub mod card_files;
 pub mod crowd;
 pub mod decode;
+pub mod file_publisher;
 pub mod process;
 pub mod publisher;
 pub mod reeld;

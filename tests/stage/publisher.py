@@ -46,6 +46,7 @@ def arguments():
     parser.add_argument("--secs", type=float, default=3600.0, help="how long to publish")
     parser.add_argument("--bitrate", type=int, default=2_000_000, help="bit/s")
     parser.add_argument("--simulcast", action="store_true")
+    parser.add_argument("--scalability", metavar="MODE", help="of VP9 and AV1, like L3T3_KEY")
     parser.add_argument("--screen", action="store_true", help="publish as a screen share")
     parser.add_argument("--busy", action="store_true", help="a picture that needs the bitrate")
     parser.add_argument("--no-dtx", action="store_true", help="send silence as well")
@@ -237,6 +238,7 @@ async def publish_picture(room, source, codec, options):
         source=kinds.SOURCE_SCREENSHARE if options.screen else kinds.SOURCE_CAMERA,
         video_codec=CODECS[codec],
         simulcast=options.simulcast,
+        scalability_mode=options.scalability,
         video_encoding=rtc.VideoEncoding(max_bitrate=options.bitrate, max_framerate=options.fps),
     )
 

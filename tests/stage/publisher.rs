@@ -67,6 +67,14 @@ pub struct Report {
 }
 
 impl Report {
+    /// Of somebody who sends a file of the test card and nothing else.
+    pub fn of_file(fps: u32) -> Self {
+        Self {
+            fps,
+            ..Self::default()
+        }
+    }
+
     /// How many frames were due at `wall` (Unix time in seconds).
     pub fn frames_due(&self, wall: f64) -> f64 {
         (wall - self.t0) * f64::from(self.fps)

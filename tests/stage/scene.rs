@@ -168,6 +168,12 @@ impl Take {
         }
     }
 
+    /// The one file that it consists of.
+    pub fn file(&self) -> &Path {
+        assert_eq!(self.files.len(), 1, "{:?}", self.files);
+        &self.files[0]
+    }
+
     pub fn film(&self, report: &Report) -> Film {
         let mut pictures = Vec::new();
         for file in self.files_with("video") {
@@ -344,8 +350,8 @@ impl Film {
     }
 }
 
-/// The second command: what `reeld verify` says of a recording or a file.
-pub fn verify(path: &Path) {
+/// The second command: what `reeld verify` says of a recording or a file, which must be sound.
+pub fn verify(path: &Path) -> serde_json::Value {
     let mut command = reeld::command();
     command.arg("verify").arg(path).arg("--json");
     let outcome = reeld::run(&mut command, Duration::from_secs(30));
@@ -359,4 +365,5 @@ pub fn verify(path: &Path) {
     let report: serde_json::Value = serde_json::from_str(&outcome.stdout).expect("JSON");
     let checked = report.as_array().map_or(0, Vec::len);
     assert!(checked > 0, "verify looked at nothing: {}", outcome.stdout);
+    report
 }

@@ -8,9 +8,9 @@ use gstreamer_app::{AppSink, AppSrc};
 
 use super::CardVideo;
 use crate::media::MediaError;
+use crate::media::copied::Copied;
 use crate::media::elements::{chain, failed, make, set, set_named};
 use crate::media::line::clock_time;
-use crate::media::video::h264_caps;
 use crate::room::{AccessUnit, Codec};
 
 /// How long an encoder may take for one picture or packet.
@@ -58,7 +58,9 @@ pub(super) fn video_encoder(card: &CardVideo) -> Result<Vec<gst::Element>, Media
                 ("keyframe-max-dist", &frames),
             ],
         ),
-        Codec::Opus => return Err(MediaError::Layout("Opus is no video codec")),
+        Codec::H265 | Codec::Opus => {
+            return Err(MediaError::Layout("a card is not encoded as H.265 or Opus"));
+        }
     };
     let encoder = make(factory, factory)?;
     for (property, value) in settings {
@@ -86,7 +88,7 @@ impl Encoder {
         set(&sink, "sync", false)?;
         set(&sink, "async", false)?;
         if stages.iter().any(|stage| stage.name() == "x264enc") {
-            set(&sink, "caps", h264_caps())?;
+            set(&sink, "caps", Copied::H264.caps())?;
         }
         let mut elements = vec![&src];
         elements.extend(stages);

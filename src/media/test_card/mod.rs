@@ -18,7 +18,7 @@ use picture::Painter;
 /// The video of a test card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CardVideo {
-    /// Any video codec that an encoder is installed for.
+    /// Any video codec but H.265 that an encoder is installed for.
     pub codec: Codec,
     /// Pixels, a multiple of eight.
     pub width: u16,

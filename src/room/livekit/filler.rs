@@ -3,7 +3,8 @@
 //! When a video track ends, livekit-server sends a handful of tiny keyframes (200 ms of them) so
 //! that browsers clear their screen (`pkg/sfu/downtrack.go`, `writeBlankFrameRTP`). Nobody
 //! captured them: recorded, they would end each file with a black flash of another size. They
-//! are known by their size, which no camera has: 2×2 in H.264, 8×8 in VP8.
+//! are known by their size, which no camera has: 2×2 in H.264, 8×8 in VP8. Of other codecs the
+//! server makes none.
 
 use crate::room::Codec;
 
@@ -36,7 +37,7 @@ pub fn is_filler(codec: Codec, unit: &[u8]) -> bool {
                     .get(VP8_TAG..)
                     .is_some_and(|rest| rest.starts_with(&VP8_8X8))
         }
-        Codec::Vp9 | Codec::Av1 | Codec::Opus => false,
+        Codec::H265 | Codec::Vp9 | Codec::Av1 | Codec::Opus => false,
     }
 }
 
@@ -51,7 +52,14 @@ mod tests {
             bytes in prop::collection::vec(any::<u8>(), 0..40),
             cut in 0..40_usize,
         ) {
-            for codec in [Codec::H264, Codec::Vp8, Codec::Vp9, Codec::Av1, Codec::Opus] {
+            for codec in [
+                Codec::H264,
+                Codec::H265,
+                Codec::Vp8,
+                Codec::Vp9,
+                Codec::Av1,
+                Codec::Opus,
+            ] {
                 let made_up = |front: &[u8], known: &[u8]| {
                     let unit = [front, known].concat();
                     is_filler(codec, &unit[..cut.min(unit.len())])

@@ -147,7 +147,7 @@ impl Session {
                 Change::Subscribe(track) => self.add(track).await?,
                 Change::Again(id) => {
                     if let Some(track) = self.publications.subscribed(&id) {
-                        self.units.restart(track);
+                        self.units.restart(track)?;
                         self.silence.add(&id, track.muted, Instant::now());
                         self.subscribe(&id, true).await;
                     }
@@ -157,7 +157,7 @@ impl Session {
                     if end == TrackEnd::Unpublished {
                         self.subscribe(&id, false).await;
                     }
-                    self.units.forget(&id);
+                    self.units.forget(&id)?;
                     self.silence.remove(&id);
                     self.keyframes.forget(&id);
                     self.events
@@ -220,6 +220,7 @@ impl Session {
         let Some(track) = self.publications.correct_codec(id, codec) else {
             return Ok(());
         };
+        self.units.finish(id)?;
         self.units.start(&track);
         let end = TrackEnd::Unpublished;
         self.events
@@ -233,14 +234,14 @@ impl Session {
     }
 
     /// Nothing comes of a track: asks for it as if for the first time.
-    pub(super) async fn resubscribe(&mut self, id: &TrackId) {
+    pub(super) async fn resubscribe(&mut self, id: &TrackId) -> Result<(), Stop> {
         tracing::warn!(
             room = self.door.room(),
             track = id.as_str(),
             "nothing comes of a track, subscribing to it anew"
         );
         if let Some(track) = self.publications.subscribed(id) {
-            self.units.restart(track);
+            self.units.restart(track)?;
         }
         self.subscribe(id, false).await;
         self.subscribe(id, true).await;
@@ -248,6 +249,7 @@ impl Session {
         if let Some(layer) = self.publications.layer(id) {
             self.ask_layer(id, layer).await;
         }
+        Ok(())
     }
 
     async fn ask_layer(&mut self, id: &TrackId, layer: proto::VideoQuality) {

@@ -60,6 +60,8 @@ pub struct Join {
     pub most_lines: Option<NonZeroU32>,
     /// Pictures that wait for a missing one before them at most.
     pub max_frames: u16,
+    /// Bytes of a unit that is too large to be recorded: no more of it is put together.
+    pub max_unit_bytes: usize,
 }
 
 /// Joins the room and delivers its events until it ends, or until the receiver of `events` or
@@ -93,7 +95,7 @@ pub async fn run(
         ),
         answer: None,
         silence: Silence::default(),
-        units: Units::new(now, events.clone()),
+        units: Units::new(now, join.max_unit_bytes, events.clone()),
         events,
         keyframes: KeyframeRequests::default(),
     };
@@ -200,6 +202,8 @@ impl Session {
                 // What was taken finds its way to the files before more is: the queues on it hold
                 // a moment of media, and this is seconds of it at once.
                 tokio::time::sleep(gone_by / MAKE_GOOD).await;
+            } else {
+                self.units.expire(Instant::now())?;
             }
         }
     }
@@ -211,6 +215,7 @@ impl Session {
             self.link.deadline(),
             silence,
             peer,
+            self.units.deadline(),
             self.publications.deadline(),
         ]
         .into_iter()
@@ -279,7 +284,7 @@ impl Session {
         }
         for remedy in self.silence.check(now) {
             match remedy {
-                Remedy::Resubscribe(id) => self.resubscribe(&id).await,
+                Remedy::Resubscribe(id) => self.resubscribe(&id).await?,
                 Remedy::Rebuild => {
                     tracing::warn!(room = self.door.room(), "no media comes, connecting anew");
                     ended = self.happen(Input::MediaSilent).await?.or(ended);
@@ -321,6 +326,7 @@ impl Session {
             room = self.door.room(),
             units_dropped = counts.dropped,
             fillers = counts.fillers,
+            torn_pictures = counts.torn,
             "left the room"
         );
     }

@@ -25,12 +25,13 @@ const AUDIO_PACKETS: usize = 15;
 ///
 /// Of the codecs only those that can be recorded are accepted. RED is not: a server unwraps it
 /// for who does not take it. H.264 comes in packetization modes 0 and 1, constrained baseline,
-/// baseline, main and high.
+/// baseline, main and high; H.265 in the main profile.
 pub fn configured(max_frames: u16) -> RtcConfig {
     Rtc::builder()
         .clear_codecs()
         .enable_opus(true, false)
         .enable_h264(true)
+        .enable_h265(true)
         .enable_vp8(true)
         .enable_vp9(true)
         .enable_av1(true)

@@ -143,6 +143,7 @@ fn codec_of(info: &proto::TrackInfo, source: Source) -> Result<Codec, String> {
     let mime = info.mime_type.to_ascii_lowercase();
     let codec = match mime.as_str() {
         "video/h264" => Codec::H264,
+        "video/h265" => Codec::H265,
         // A codec that is not named shows with the first unit.
         "" if source.kind() == Kind::Audio => Codec::Opus,
         "video/vp8" | "" => Codec::Vp8,
@@ -157,7 +158,7 @@ fn codec_of(info: &proto::TrackInfo, source: Source) -> Result<Codec, String> {
                 .take(40)
                 .collect();
             return Err(format!(
-                "reeld records H.264, VP8, VP9, AV1 and Opus, not '{shown}': change the publisher's codec"
+                "reeld records H.264, H.265, VP8, VP9, AV1 and Opus, not '{shown}': change the publisher's codec"
             ));
         }
     };

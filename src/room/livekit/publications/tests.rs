@@ -119,7 +119,7 @@ fn what_can_not_be_recorded_is_said_once_with_the_reason() {
     let mut secret = video("TR_e", "video/VP8");
     secret.encryption = proto::encryption::Type::Gcm.into();
     let av1 = video("TR_y", "video/AV1");
-    let ann = person("PA_a", vec![video("TR_x", "video/h265"), av1, secret]);
+    let ann = person("PA_a", vec![video("TR_x", "video/h266"), av1, secret]);
     let reasons: Vec<String> = room
         .update(std::slice::from_ref(&ann), Instant::now())
         .into_iter()
@@ -141,7 +141,7 @@ fn what_can_not_be_recorded_is_said_once_with_the_reason() {
     assert!(
         reasons
             .iter()
-            .any(|reason| reason.contains("not 'video/h265'"))
+            .any(|reason| reason.contains("not 'video/h266'"))
     );
     assert_eq!(update(&mut room, &[ann]), []);
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use str0m::change::SdpOffer;
-use str0m::format::Codec;
+use str0m::format::{Codec, FormatParams};
 use str0m::media::{Direction, Frequency, MediaData, MediaKind, MediaTime, Mid};
 use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, Input, Output, Rtc};
@@ -208,6 +208,32 @@ fn what_never_becomes_whole_holds_up_nothing_for_ever() {
     pair.lossy = (1, |packet| packet >= 1);
     pair.play(60);
     assert!(pair.got.len() > 30, "{}", pair.got.len());
+}
+
+/// As LiveKit's server offers it (`codecs.go` of livekit/protocol): by the profile alone.
+#[test]
+fn h265_is_taken_by_its_profile() {
+    let mut codecs = Rtc::builder().clear_codecs();
+    let format = FormatParams {
+        profile_id: Some(1),
+        ..FormatParams::default()
+    };
+    codecs.codec_config().add_config(
+        126.into(),
+        Some(127.into()),
+        Codec::H265,
+        Frequency::NINETY_KHZ,
+        None,
+        format,
+    );
+    let mut sender = codecs.build(Instant::now());
+    let mut change = sender.sdp_api();
+    change.add_media(MediaKind::Video, Direction::SendOnly, None, None, None);
+    let offer = change.apply().unwrap().0;
+    let answer = answer_to(offer);
+    assert!(answer.contains("a=rtpmap:126 H265/90000"), "{answer}");
+    assert!(answer.contains("a=fmtp:126 profile-id=1\r\n"), "{answer}");
+    assert!(answer.contains("a=fmtp:127 apt=126\r\n"), "{answer}");
 }
 
 /// What a browser or LiveKit's server offers of sound, with RED in front.

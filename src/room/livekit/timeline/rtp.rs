@@ -4,11 +4,11 @@ use time::Duration as SignedDuration;
 
 use crate::room::Codec;
 
-/// RTP ticks a second of `codec`: 90 kHz for every video format (RFC 6184, 8.2.1; RFC 7741, 6.1),
-/// 48 kHz for Opus whatever it samples at (RFC 7587, 4.1).
+/// RTP ticks a second of `codec`: 90 kHz for every video format (RFC 6184, 8.2.1; RFC 7741, 6.1;
+/// RFC 7798, 7.1), 48 kHz for Opus whatever it samples at (RFC 7587, 4.1).
 const fn ticks_per_second(codec: Codec) -> i64 {
     match codec {
-        Codec::H264 | Codec::Vp8 | Codec::Vp9 | Codec::Av1 => 90_000,
+        Codec::H264 | Codec::H265 | Codec::Vp8 | Codec::Vp9 | Codec::Av1 => 90_000,
         Codec::Opus => 48_000,
     }
 }

@@ -1,46 +1,8 @@
 //! Profile, level and size from an H.264 sequence parameter set (ITU-T H.264, 7.3.2.1.1).
 
-use std::fmt;
-
-use serde::Serialize;
-
 use super::bits::Bits;
-
-/// What a sequence parameter set says about the pictures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Picture {
-    /// `profile_idc`: 66 Baseline, 77 Main, 100 High.
-    pub profile: u8,
-    /// `level_idc`: ten times the level, 31 for 3.1.
-    pub level: u8,
-    /// Pixels, after cropping.
-    pub width: u32,
-    /// Pixels, after cropping.
-    pub height: u32,
-}
-
-impl fmt::Display for Picture {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.profile {
-            66 => f.write_str("Baseline")?,
-            77 => f.write_str("Main")?,
-            88 => f.write_str("Extended")?,
-            100 => f.write_str("High")?,
-            110 => f.write_str("High 10")?,
-            122 => f.write_str("High 4:2:2")?,
-            244 => f.write_str("High 4:4:4")?,
-            other => write!(f, "profile {other}")?,
-        }
-        write!(
-            f,
-            " {}.{}, {}x{}",
-            self.level / 10,
-            self.level % 10,
-            self.width,
-            self.height
-        )
-    }
-}
+use super::nal;
+use super::picture::{Coding, Picture};
 
 /// No picture of H.264's levels is larger in either direction, in macroblocks of 16 pixels.
 const MOST_MACROBLOCKS: u32 = 1 << 12;
@@ -48,7 +10,7 @@ const MOST_MACROBLOCKS: u32 = 1 << 12;
 /// Reads a parameter set, its NAL header included; none when it is malformed.
 #[must_use]
 pub fn parse(nal: &[u8]) -> Option<Picture> {
-    let mut bits = Bits::new(payload(nal.get(1..)?));
+    let mut bits = Bits::new(nal::payload(nal.get(1..)?));
     let profile = u8::try_from(bits.take(8)?).ok()?;
     bits.take(8)?; // constraint flags
     let level = u8::try_from(bits.take(8)?).ok()?;
@@ -94,6 +56,7 @@ pub fn parse(nal: &[u8]) -> Option<Picture> {
         (macroblocks * 16).checked_sub(cropped)
     };
     Some(Picture {
+        coding: Coding::H264,
         profile,
         level,
         width: size(columns, left, right, across)?,
@@ -147,20 +110,6 @@ fn order_count(bits: &mut Bits<impl Iterator<Item = u8>>) -> Option<()> {
     Some(())
 }
 
-/// The bytes of a NAL unit without the emulation prevention bytes (the 3 of 00 00 03; 7.4.1).
-fn payload(nal: &[u8]) -> impl Iterator<Item = u8> {
-    let mut zeros = 0_u8;
-    nal.iter().copied().filter(move |&byte| {
-        let prevents = zeros >= 2 && byte == 3;
-        zeros = if byte == 0 {
-            zeros.saturating_add(1)
-        } else {
-            0
-        };
-        !prevents
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,13 +141,6 @@ mod tests {
             assert_eq!(read(hex).as_deref(), Some(expected));
             assert_eq!(read(&hex[..12]), None, "cut short");
         }
-    }
-
-    #[test]
-    fn emulation_prevention_bytes_are_left_out() {
-        let nal = [0, 0, 3, 1, 0, 0, 3, 0, 0, 3, 3, 0, 3];
-        let read: Vec<u8> = payload(&nal).collect();
-        assert_eq!(read, [0, 0, 1, 0, 0, 0, 0, 3, 0, 3]);
     }
 
     proptest! {
