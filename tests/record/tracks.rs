@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::stage::process::peak_memory;
+use super::stage::reeld::{self, Summary};
 use super::stage::scene::{DURATION_TOLERANCE_S, START_S, Scene};
 use super::stage::steady::steady;
 
@@ -51,6 +53,23 @@ fn pictures_alone_are_recorded() {
     });
 }
 
+/// The most that a mute may cost, in bytes.
+const GROWTH: u64 = 16 << 20;
+
+/// The manifest lists the four seconds for which this kind was muted, and no other gap of it. For a
+/// second of them silence may still be sent.
+fn assert_one_mute(scene: &Scene, summary: &Summary, kind: &str) {
+    let manifest = reeld::manifest(&summary.recordings[0].place(&scene.output()));
+    let all = manifest["gaps"].as_array().expect("a list of gaps").iter();
+    let gaps: Vec<_> = all.filter(|gap| gap["kind"] == kind).collect();
+    let [gap] = gaps.as_slice() else {
+        panic!("one gap of {kind}: {gaps:?}");
+    };
+    assert_eq!(gap["cause"], "muted", "{gap}");
+    let length_ms = gap["duration_ms"].as_u64().expect("a number");
+    assert!((2_500..5_500).contains(&length_ms), "{gap}");
+}
+
 #[test]
 fn a_muted_microphone_is_silence_and_sound_stays_in_step() {
     steady(|| {
@@ -64,10 +83,14 @@ fn a_muted_microphone_is_silence_and_sound_stays_in_step() {
             "--secs",
             "16",
         ];
-        let publisher = scene.publish("shy", &options);
+        let mut publisher = scene.publish("shy", &options);
+        publisher.await_second(5);
+        let before = peak_memory(reeld.pid());
         let report = publisher.finish(Duration::from_secs(40));
         reeld.await_sealed("shy");
+        assert!(peak_memory(reeld.pid()) <= before + GROWTH);
         let summary = reeld.stop().summary();
+        assert_one_mute(&scene, &summary, "audio");
 
         let take = scene.take(&summary, "shy");
         let film = take.film(&report);
@@ -96,10 +119,14 @@ fn a_muted_camera_is_a_gap_and_nothing_else() {
             "--secs",
             "16",
         ];
-        let publisher = scene.publish("hidden", &options);
+        let mut publisher = scene.publish("hidden", &options);
+        publisher.await_second(5);
+        let before = peak_memory(reeld.pid());
         let report = publisher.finish(Duration::from_secs(40));
         reeld.await_sealed("hidden");
+        assert!(peak_memory(reeld.pid()) <= before + GROWTH);
         let summary = reeld.stop().summary();
+        assert_one_mute(&scene, &summary, "video");
 
         let take = scene.take(&summary, "hidden");
         let film = take.film(&report);
