@@ -5,6 +5,7 @@
 //! that happened says nothing, and is tried again; one that fails on a steady machine fails.
 
 use std::cell::Cell;
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
@@ -43,7 +44,12 @@ pub fn steady(test: impl Fn()) {
         if !stalled || tried == TRIES {
             resume_unwind(panic);
         }
-        println!("not steady: tried again");
+        // Past the capture of a test's output, which is shown of failed tests only.
+        let name = std::thread::current().name().unwrap_or_default().to_owned();
+        let _ = writeln!(
+            std::io::stderr(),
+            "{name}: tried again, the machine stood still for {machine:?}, a publisher was {publisher:?} late"
+        );
     }
 }
 
