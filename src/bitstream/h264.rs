@@ -113,12 +113,11 @@ fn order_count(bits: &mut Bits<impl Iterator<Item = u8>>) -> Option<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bitstream::picture::shown;
     use proptest::prelude::*;
 
     fn read(hex: &str) -> Option<String> {
-        let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
-        let nal: Vec<_> = (0..hex.len()).step_by(2).map(byte).collect();
-        parse(&nal).map(|picture| picture.to_string())
+        shown(Coding::H264, hex)
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 mod av1;
 mod bits;
-pub mod h264;
+mod h264;
 pub mod h265;
 pub mod nal;
 mod picture;
@@ -42,10 +42,9 @@ pub fn picture_size(codec: Codec, keyframe: &[u8]) -> Option<PictureSize> {
 fn parameters(coding: Coding, unit: &[u8]) -> Option<PictureSize> {
     for nal in nal::units(unit) {
         // What follows a set is not read: its own bits say where it ends.
-        let picture = match (Part::of(coding, *nal.first()?), coding) {
-            (Part::Sps, Coding::H264) => h264::parse(nal)?,
-            (Part::Sps, Coding::H265) => h265::parse(nal)?,
-            (Part::Slice { .. }, _) => return None,
+        let picture = match Part::of(coding, *nal.first()?) {
+            Part::Sps => Picture::read(coding, nal)?,
+            Part::Slice { .. } => return None,
             _ => continue,
         };
         return Some(PictureSize {

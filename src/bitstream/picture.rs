@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::{h264, h265};
+
 /// Which standard a stream follows. Both stand in byte streams of NAL units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Coding {
@@ -27,6 +29,17 @@ pub struct Picture {
     pub width: u32,
     /// Pixels, after cropping.
     pub height: u32,
+}
+
+impl Picture {
+    /// Reads a sequence parameter set, its NAL header included; none when it is malformed.
+    #[must_use]
+    pub fn read(coding: Coding, nal: &[u8]) -> Option<Self> {
+        match coding {
+            Coding::H264 => h264::parse(nal),
+            Coding::H265 => h265::parse(nal),
+        }
+    }
 }
 
 impl fmt::Display for Picture {
@@ -60,4 +73,13 @@ const fn profile_name(coding: Coding, profile: u8) -> Option<&'static str> {
         (Coding::H265, 3) => "Main Still Picture",
         _ => return None,
     })
+}
+
+/// A parameter set in hexadecimal, as it is shown.
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+pub(super) fn shown(coding: Coding, hex: &str) -> Option<String> {
+    let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+    let nal: Vec<_> = (0..hex.len()).step_by(2).map(byte).collect();
+    Picture::read(coding, &nal).map(|picture| picture.to_string())
 }

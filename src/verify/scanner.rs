@@ -2,7 +2,7 @@
 //! (Annex B and 7.4.1 of H.264, 7.4.2 of H.265).
 
 use crate::bitstream::nal::Part;
-use crate::bitstream::{Coding, Picture, h264, h265};
+use crate::bitstream::{Coding, Picture};
 
 /// Longer than any parameter set without scaling lists; size and profile stand at its front.
 const MOST_SPS_BYTES: usize = 512;
@@ -107,11 +107,7 @@ impl Scanner {
 
     fn end_of_nal(&mut self) {
         if let Some(sps) = self.sps.take() {
-            let parse = match self.coding {
-                Coding::H264 => h264::parse,
-                Coding::H265 => h265::parse,
-            };
-            self.picture = parse(&sps).or(self.picture);
+            self.picture = Picture::read(self.coding, &sps).or(self.picture);
         }
     }
 }

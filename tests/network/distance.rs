@@ -3,17 +3,13 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use serde::Deserialize;
-
-use super::stage::process::peak_memory;
+use super::stage::process::{assert_grew_little, peak_memory};
 use super::stage::publisher::{Publisher, Report};
-use super::stage::reeld::{self, Reeld, Summary};
+use super::stage::reeld::{self, Gap, Reeld, Summary};
 use super::stage::relay::faults::Faults;
 use super::stage::relay::{Counts, Relay};
 use super::stage::scene::{Film, ROOM, Scene};
 
-/// The most that the recorder may grow while its network is bad, in bytes.
-const GROWTH: u64 = 16 << 20;
 /// The second of the test card at which recording has settled.
 pub const SETTLED: u32 = 5;
 /// What a gap costs more than the outage that made it, in seconds: a new connection and the wait for
@@ -71,19 +67,8 @@ impl Distance {
         let mut all = summary.recordings.iter();
         let recording = all.find(|recording| recording.participant == participant);
         let dir = recording.expect("a recording").place(&self.scene.output());
-        let mut manifest = reeld::manifest(&dir);
-        let gaps: Vec<Gap> =
-            serde_json::from_value(manifest["gaps"].take()).expect("a list of gaps");
-        gaps.into_iter().filter(|gap| gap.kind == kind).collect()
+        reeld::gaps(&dir, kind)
     }
-}
-
-/// One gap of a manifest.
-#[derive(Debug, Deserialize)]
-pub struct Gap {
-    pub kind: String,
-    pub cause: String,
-    pub duration_ms: u64,
 }
 
 /// The recorder behind the relay, and how much memory it had.
@@ -101,17 +86,7 @@ impl Far {
     /// What went wrong has not cost memory.
     fn assert_memory(&self) {
         let before = self.peak_before.expect("remembered before the fault");
-        let after = peak_memory(self.reeld.pid());
-        println!(
-            "peak memory: {} KiB before, {} KiB after",
-            before / 1024,
-            after / 1024
-        );
-        // The kernel's own count is a little behind, so the later one may be less.
-        assert!(
-            after.saturating_sub(before) <= GROWTH,
-            "{before} bytes before, {after} after"
-        );
+        assert_grew_little(self.reeld.pid(), before);
     }
 
     /// Waits until the participant's recording is sealed by itself, and ends the recorder.

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::stage::process::peak_memory;
-use super::stage::reeld::{self, Summary};
-use super::stage::scene::{DURATION_TOLERANCE_S, START_S, Scene};
+use super::stage::process::{assert_grew_little, peak_memory};
+use super::stage::publisher::Report;
+use super::stage::reeld;
+use super::stage::scene::{DURATION_TOLERANCE_S, START_S, Scene, Take};
 use super::stage::steady::steady;
 
 #[test]
@@ -53,46 +54,34 @@ fn pictures_alone_are_recorded() {
     });
 }
 
-/// The most that a mute may cost, in bytes.
-const GROWTH: u64 = 16 << 20;
+/// Somebody comes, is mute of one kind for four seconds, and leaves. It costs no memory, and the
+/// manifest lists it and no other gap of that kind. For a second of it silence may still be sent.
+fn visit_with_a_mute(identity: &str, option: &str, kind: &str) -> (Take, Report) {
+    let scene = Scene::set();
+    let mut reeld = scene.record(&[]);
+    let options = ["--size", "640x360", option, "5.5:9.5", "--secs", "16"];
+    let mut publisher = scene.publish(identity, &options);
+    publisher.await_second(5);
+    let before = peak_memory(reeld.pid());
+    let report = publisher.finish(Duration::from_secs(40));
+    reeld.await_sealed(identity);
+    assert_grew_little(reeld.pid(), before);
+    let summary = reeld.stop().summary();
 
-/// The manifest lists the four seconds for which this kind was muted, and no other gap of it. For a
-/// second of them silence may still be sent.
-fn assert_one_mute(scene: &Scene, summary: &Summary, kind: &str) {
-    let manifest = reeld::manifest(&summary.recordings[0].place(&scene.output()));
-    let all = manifest["gaps"].as_array().expect("a list of gaps").iter();
-    let gaps: Vec<_> = all.filter(|gap| gap["kind"] == kind).collect();
+    let dir = summary.recordings[0].place(&scene.output());
+    let gaps = reeld::gaps(&dir, kind);
     let [gap] = gaps.as_slice() else {
         panic!("one gap of {kind}: {gaps:?}");
     };
-    assert_eq!(gap["cause"], "muted", "{gap}");
-    let length_ms = gap["duration_ms"].as_u64().expect("a number");
-    assert!((2_500..5_500).contains(&length_ms), "{gap}");
+    assert_eq!(gap.cause, "muted", "{gap:?}");
+    assert!((2_500..5_500).contains(&gap.duration_ms), "{gap:?}");
+    (scene.take(&summary, identity), report)
 }
 
 #[test]
 fn a_muted_microphone_is_silence_and_sound_stays_in_step() {
     steady(|| {
-        let scene = Scene::set();
-        let mut reeld = scene.record(&[]);
-        let options = [
-            "--size",
-            "640x360",
-            "--mute-audio",
-            "5.5:9.5",
-            "--secs",
-            "16",
-        ];
-        let mut publisher = scene.publish("shy", &options);
-        publisher.await_second(5);
-        let before = peak_memory(reeld.pid());
-        let report = publisher.finish(Duration::from_secs(40));
-        reeld.await_sealed("shy");
-        assert!(peak_memory(reeld.pid()) <= before + GROWTH);
-        let summary = reeld.stop().summary();
-        assert_one_mute(&scene, &summary, "audio");
-
-        let take = scene.take(&summary, "shy");
+        let (take, report) = visit_with_a_mute("shy", "--mute-audio", "audio");
         let film = take.film(&report);
         film.assert_whole();
         let sound = take.sound();
@@ -109,26 +98,7 @@ fn a_muted_microphone_is_silence_and_sound_stays_in_step() {
 #[test]
 fn a_muted_camera_is_a_gap_and_nothing_else() {
     steady(|| {
-        let scene = Scene::set();
-        let mut reeld = scene.record(&[]);
-        let options = [
-            "--size",
-            "640x360",
-            "--mute-video",
-            "5.5:9.5",
-            "--secs",
-            "16",
-        ];
-        let mut publisher = scene.publish("hidden", &options);
-        publisher.await_second(5);
-        let before = peak_memory(reeld.pid());
-        let report = publisher.finish(Duration::from_secs(40));
-        reeld.await_sealed("hidden");
-        assert!(peak_memory(reeld.pid()) <= before + GROWTH);
-        let summary = reeld.stop().summary();
-        assert_one_mute(&scene, &summary, "video");
-
-        let take = scene.take(&summary, "hidden");
+        let (take, report) = visit_with_a_mute("hidden", "--mute-video", "video");
         let film = take.film(&report);
         film.assert_present(0.7, 0);
         film.assert_ends(f64::from(report.frames.unwrap()));

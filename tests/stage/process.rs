@@ -167,3 +167,21 @@ pub fn peak_memory(pid: u32) -> u64 {
         .expect("VmHWM in kB");
     kib * 1024
 }
+
+/// The most that a fault may cost the recorder, in bytes.
+const GROWTH: u64 = 16 << 20;
+
+/// The peak of the process's memory has risen little since it was `before`.
+pub fn assert_grew_little(pid: u32, before: u64) {
+    let after = peak_memory(pid);
+    println!(
+        "peak memory: {} KiB before, {} KiB after",
+        before / 1024,
+        after / 1024
+    );
+    // The kernel's own count is a little behind, so the later one may be less.
+    assert!(
+        after.saturating_sub(before) <= GROWTH,
+        "{before} bytes before, {after} after"
+    );
+}

@@ -284,3 +284,18 @@ pub fn manifest(dir: &Path) -> serde_json::Value {
         fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
+
+/// One gap of a manifest.
+#[derive(Debug, Deserialize)]
+pub struct Gap {
+    pub kind: String,
+    pub cause: String,
+    pub duration_ms: u64,
+}
+
+/// The gaps of one kind of media that the manifest of a recording lists.
+pub fn gaps(dir: &Path, kind: &str) -> Vec<Gap> {
+    let gaps: Vec<Gap> =
+        serde_json::from_value(manifest(dir)["gaps"].take()).expect("a list of gaps");
+    gaps.into_iter().filter(|gap| gap.kind == kind).collect()
+}

@@ -222,6 +222,19 @@ mod tests {
         }
     }
 
+    /// Units, where they come out, the track that they are of, and the epoch.
+    fn begin() -> (Units, EventReceiver, Track, Instant) {
+        let (sender, events) = EventSender::channel();
+        let epoch = Instant::now();
+        let units = Units::new(epoch, 1_000, sender);
+        (
+            units,
+            events,
+            track("V", Source::Camera, Codec::H265),
+            epoch,
+        )
+    }
+
     async fn came(events: &mut EventReceiver) -> AccessUnit {
         match events.recv().await.unwrap() {
             RoomEvent::Media { unit, .. } => unit,
@@ -231,10 +244,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_keyframe_behind_a_gap_is_the_only_one_that_does_not_join_on() {
-        let (sender, mut events) = EventSender::channel();
-        let epoch = Instant::now();
-        let mut units = Units::new(epoch, 1_000, sender);
-        let track = track("V", Source::Camera, Codec::H265);
+        let (mut units, mut events, track, epoch) = begin();
         units.restart(&track).unwrap();
         for number in 1..=3 {
             let piece = Piece {
@@ -250,10 +260,7 @@ mod tests {
 
     #[tokio::test]
     async fn behind_a_torn_picture_the_next_one_does_not_join_on() {
-        let (sender, mut events) = EventSender::channel();
-        let epoch = Instant::now();
-        let mut units = Units::new(epoch, 1_000, sender);
-        let track = track("V", Source::Camera, Codec::H265);
+        let (mut units, mut events, track, epoch) = begin();
         units.start(&track);
         units.joined(&track.id, Joined::Torn).unwrap();
         assert_eq!(units.counts().torn, 1);
@@ -266,10 +273,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_last_picture_of_a_track_is_handed_on() {
-        let (sender, mut events) = EventSender::channel();
-        let epoch = Instant::now();
-        let mut units = Units::new(epoch, 1_000, sender);
-        let track = track("V", Source::Camera, Codec::H265);
+        let (mut units, mut events, track, epoch) = begin();
         units.start(&track);
         for number in 1..=2 {
             assert_eq!(
