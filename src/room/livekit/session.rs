@@ -39,6 +39,10 @@ const LEAVE_DEADLINE: Duration = Duration::from_millis(500);
 /// its way to the files must keep up.
 const MAKE_GOOD: u32 = 12;
 
+/// The longest pause in that. Between two packets of a backlog may lie hours in which none came,
+/// and meanwhile nobody here listens.
+const LONGEST_BREATH: Duration = Duration::from_millis(500);
+
 /// The timer's longest rest. Something is due much sooner; a session that waits for nothing at all
 /// would be a mistake, and this makes it a harmless one.
 const LONGEST_REST: Duration = Duration::from_mins(1);
@@ -201,7 +205,7 @@ impl Session {
             if let Some(gone_by) = self.peer.as_ref().and_then(|peer| peer.made_good()) {
                 // What was taken finds its way to the files before more is: the queues on it hold
                 // a moment of media, and this is seconds of it at once.
-                tokio::time::sleep(gone_by / MAKE_GOOD).await;
+                tokio::time::sleep(breath(gone_by)).await;
             } else {
                 self.units.expire(Instant::now())?;
             }
@@ -332,6 +336,11 @@ impl Session {
     }
 }
 
+/// How long to let packets that took `gone_by` to come find their way.
+fn breath(gone_by: Duration) -> Duration {
+    (gone_by / MAKE_GOOD).min(LONGEST_BREATH)
+}
+
 /// Closes a media connection, and says what came over it and was of no use.
 pub(super) fn part(mut peer: Box<Peer>) {
     peer.close();
@@ -383,4 +392,18 @@ async fn finished(attempt: &mut Option<Attempt>) -> Outcome {
     };
     *attempt = None;
     outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backlog_with_hours_in_it_is_worked_off_at_once() {
+        assert_eq!(
+            breath(Duration::from_millis(600)),
+            Duration::from_millis(50)
+        );
+        assert_eq!(breath(Duration::from_hours(3)), LONGEST_BREATH);
+    }
 }
