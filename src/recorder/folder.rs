@@ -4,11 +4,14 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::error::RecorderError;
-use super::names::{self, numbered};
+use time::OffsetDateTime;
 
-/// Recordings of one participant and source that may start within one second of the wall clock,
-/// which can stand still or jump back.
+use super::claim::Claim;
+use super::error::RecorderError;
+use super::{names, shelf};
+
+/// Recordings of one participant and source that may follow each other within a second of the
+/// wall clock each, which can stand still.
 const ATTEMPTS: u32 = 10_000;
 
 /// Makes the output directory where it is missing and tries whether it can be written: said at
@@ -28,10 +31,32 @@ pub fn prepare(output: &Path) -> Result<(), RecorderError> {
         .map_err(|error| RecorderError::from_io("write", output, error))
 }
 
-/// Makes `<output>/<room>/<name>`, or `<name>-2` … when there is one; `output` must exist.
+/// A recording's folder, and the right to write into it.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) path: PathBuf,
+    /// None where the file system knows no locks.
+    pub(super) claim: Option<Claim>,
+}
+
+#[cfg(test)]
+impl Place {
+    pub(super) const fn unclaimed(path: PathBuf) -> Self {
+        Self { path, claim: None }
+    }
+}
+
+/// Makes and claims the folder of a recording that starts at `started`, as the wall clock says;
+/// `output` must exist. The new entries are on the disk when this returns.
 ///
-/// The new entries are on the disk when this returns.
-pub(super) fn create(output: &Path, room: &str, name: &str) -> Result<PathBuf, RecorderError> {
+/// Where the room has a recording of a later start, the clock was set back, or it began again in
+/// 1970: the name then has the first second after that one, so that names stay in order.
+pub(super) fn create(
+    output: &Path,
+    room: &str,
+    started: OffsetDateTime,
+    name: impl Fn(OffsetDateTime) -> String,
+) -> Result<Place, RecorderError> {
     require_directory(output)?;
     let room = output.join(room);
     match std::fs::create_dir(&room) {
@@ -39,9 +64,22 @@ pub(super) fn create(output: &Path, room: &str, name: &str) -> Result<PathBuf, R
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => require_directory(&room)?,
         Err(error) => return Err(RecorderError::from_io("mkdir", &room, error)),
     }
-    let folder = create_unique(&room, name)?;
+    let newest = shelf::recordings(&room)?.recordings.pop();
+    let place = create_unique(
+        &room,
+        first_free(started, newest.map(|it| it.started)),
+        name,
+    )?;
     sync_directory(&room)?;
-    Ok(folder)
+    Ok(place)
+}
+
+/// The second from which names are tried.
+fn first_free(started: OffsetDateTime, newest: Option<OffsetDateTime>) -> OffsetDateTime {
+    match newest {
+        Some(newest) if newest > started => newest.saturating_add(time::Duration::SECOND),
+        _ => started,
+    }
 }
 
 /// Removes the folder of a recording in which nothing was recorded.
@@ -58,17 +96,46 @@ pub(super) fn remove_empty(folder: &Path) -> Result<(), RecorderError> {
     std::fs::remove_dir(folder).map_err(|error| RecorderError::from_io("rmdir", folder, error))
 }
 
-fn create_unique(room: &Path, name: &str) -> Result<PathBuf, RecorderError> {
-    let mut attempt = 1;
+fn create_unique(
+    room: &Path,
+    mut started: OffsetDateTime,
+    name: impl Fn(OffsetDateTime) -> String,
+) -> Result<Place, RecorderError> {
+    let mut attempts = 1;
     loop {
-        let folder = room.join(numbered(name, attempt));
-        match std::fs::create_dir(&folder) {
-            Ok(()) => return Ok(folder),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < ATTEMPTS => {
-                attempt += 1;
+        let path = room.join(name(started));
+        match std::fs::create_dir(&path) {
+            Ok(()) => {
+                if let Some(place) = claim(path)? {
+                    return Ok(place);
+                }
             }
-            Err(error) => return Err(RecorderError::from_io("mkdir", &folder, error)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempts < ATTEMPTS => {}
+            Err(error) => return Err(RecorderError::from_io("mkdir", &path, error)),
         }
+        attempts += 1;
+        started = started.saturating_add(time::Duration::SECOND);
+    }
+}
+
+/// None when another process has claimed the folder since it was made: to remove it, as it is
+/// empty.
+fn claim(path: PathBuf) -> Result<Option<Place>, RecorderError> {
+    match Claim::take(&path) {
+        Ok(Some(claim)) => Ok(Some(Place {
+            path,
+            claim: Some(claim),
+        })),
+        Ok(None) => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+            tracing::warn!(
+                folder = %path.display(),
+                "this file system knows no locks: don't run `reeld recover` while it is recorded"
+            );
+            Ok(Some(Place { path, claim: None }))
+        }
+        Err(error) => Err(RecorderError::from_io("lock", &path, error)),
     }
 }
 
@@ -93,23 +160,63 @@ fn sync_directory(path: &Path) -> Result<(), RecorderError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::room::Source;
+    use time::macros::datetime;
+
+    const NOON: OffsetDateTime = datetime!(2026-11-22 12:00:00.7 UTC);
+
+    fn make(
+        output: &Path,
+        identity: &str,
+        started: OffsetDateTime,
+    ) -> Result<Place, RecorderError> {
+        create(output, "room", started, |started| {
+            names::recording_dir(started, identity, Source::Camera)
+        })
+    }
 
     #[test]
-    fn each_recording_has_its_own_folder() {
+    fn names_stay_unique_and_in_order_whatever_the_clock_does() {
         let root = tempfile::tempdir().unwrap();
-        let names: Vec<_> = (0..3)
-            .map(|_| create(root.path(), "room", "x").unwrap())
-            .map(|path| path.strip_prefix(root.path()).unwrap().to_owned())
-            .collect();
-        let expected = ["room/x", "room/x-2", "room/x-3"].map(PathBuf::from);
+        let mut claims = Vec::new();
+        let mut names = Vec::new();
+        let second = time::Duration::SECOND;
+        for (identity, started) in [
+            ("ann", NOON),
+            // Somebody else in the same second.
+            ("bob", NOON),
+            // The same one again, in the same second.
+            ("ann", NOON),
+            // The clock is set back, stands there, and begins again in 1970.
+            ("ann", NOON - second * 60),
+            ("ann", NOON - second * 60),
+            ("bob", OffsetDateTime::UNIX_EPOCH),
+            ("ann", NOON + second * 60),
+        ] {
+            let place = make(root.path(), identity, started).unwrap();
+            names.push(place.path.file_name().unwrap().to_str().unwrap().to_owned());
+            assert!(Claim::take(&place.path).unwrap().is_none(), "not claimed");
+            claims.extend(place.claim);
+        }
+        assert_eq!(claims.len(), names.len());
+        let expected = [
+            "20261122T120000Z-ann-camera",
+            "20261122T120000Z-bob-camera",
+            "20261122T120001Z-ann-camera",
+            "20261122T120002Z-ann-camera",
+            "20261122T120003Z-ann-camera",
+            "20261122T120004Z-bob-camera",
+            "20261122T120100Z-ann-camera",
+        ];
         assert_eq!(names, expected);
+        assert!(names.is_sorted());
     }
 
     #[test]
     fn what_is_wrong_with_the_output_is_named() {
         let root = tempfile::tempdir().unwrap();
         let absent = root.path().join("absent");
-        let error = create(&absent, "room", "x").unwrap_err();
+        let error = make(&absent, "ann", NOON).unwrap_err();
         assert!(
             matches!(&error, RecorderError::Missing { path } if *path == absent),
             "{error}"
@@ -121,9 +228,9 @@ mod tests {
 
         let file = root.path().join("file");
         std::fs::write(&file, "").unwrap();
-        let error = create(&file, "room", "x").unwrap_err();
+        let error = make(&file, "ann", NOON).unwrap_err();
         assert!(matches!(&error, RecorderError::NotADirectory { path } if *path == file));
-        let error = create(root.path(), "file", "x").unwrap_err();
+        let error = create(root.path(), "file", NOON, |_| "x".to_owned()).unwrap_err();
         assert!(matches!(&error, RecorderError::NotADirectory { path } if *path == file));
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::disk::{Disk, LocalDisk};
 use super::error::{Closed, RecorderError};
-use super::folder;
+use super::folder::{self, Place};
 use super::handover::{Handover, HandoverStats, OpenRefused};
 use super::messages::{
     Description, Outcome, Progress, RecordingIdentity, SegmentCounts, SegmentLayout, WriterEvent,
@@ -52,21 +52,22 @@ impl WriterHandle {
         identity: &RecordingIdentity,
         settings: WriterSettings,
     ) -> Result<(Self, mpsc::Receiver<WriterEvent>), RecorderError> {
-        let name = recording_dir(
-            identity.started,
-            &identity.participant.identity,
-            identity.source,
-        );
-        let folder = folder::create(root, &room_dir(&identity.room), &name)?;
-        Self::start(LocalDisk, folder, identity, settings)
+        let name =
+            |started| recording_dir(started, &identity.participant.identity, identity.source);
+        let place = folder::create(root, &room_dir(&identity.room), identity.started, name)?;
+        Self::start(LocalDisk, place, identity, settings)
     }
 
     pub(super) fn start(
         disk: impl Disk,
-        folder: PathBuf,
+        place: Place,
         identity: &RecordingIdentity,
         settings: WriterSettings,
     ) -> Result<(Self, mpsc::Receiver<WriterEvent>), RecorderError> {
+        let Place {
+            path: folder,
+            claim,
+        } = place;
         let queue = Arc::new(Handover::new(settings.handover_bytes));
         let (events, receiver) = mpsc::channel(EVENTS);
         let (progress_sender, progress) = watch::channel(Progress::default());
@@ -85,7 +86,13 @@ impl WriterHandle {
         );
         thread::Builder::new()
             .name("reeld-writer".to_owned())
-            .spawn(move || writer.run(outcome_sender))
+            .spawn(move || {
+                let outcome = writer.run();
+                // Nothing is written from here on.
+                drop(claim);
+                // Nobody waits for it when the handle was dropped.
+                drop(outcome_sender.send(outcome));
+            })
             .map_err(|source| RecorderError::NoThread {
                 path: folder.clone(),
                 source,

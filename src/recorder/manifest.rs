@@ -165,6 +165,10 @@ pub struct SegmentRecord {
     /// The file was given up after an error of the disk and is not in the playlist.
     #[serde(default)]
     pub damaged: bool,
+    /// Made whole after its process or its box had died, or its disk had failed: it ends where
+    /// what was on the disk ends, and what is counted is what stands in the file.
+    #[serde(default)]
+    pub recovered: bool,
     /// Its timestamps or its streams do not continue those of the segment before.
     #[serde(default)]
     pub discontinuity: bool,
@@ -355,6 +359,7 @@ mod tests {
             drops,
             sha256: Some("00ff".to_owned()),
             damaged: false,
+            recovered: false,
             discontinuity: false,
             tracks: vec![track().id],
         }
@@ -389,6 +394,7 @@ mod tests {
                 "drops": {"backpressure": 2},
                 "sha256": "00ff",
                 "damaged": false,
+                "recovered": false,
                 "discontinuity": false,
                 "tracks": ["TR_1"],
             }],

@@ -16,11 +16,13 @@
 //! - `writer`: the thread that does it; `disk` is all it asks of a file system.
 //! - [`handle`]: what the recording task holds; [`messages`]: what is said both ways.
 //! - [`manifest`], [`playlist`]: what a recording holds, for programs and for players.
+//! - [`claim`]: one process at a time works on a recording's folder; [`shelf`]: finds the folders.
 //! - `pts_scan`: counts a segment's packets on their way.
 //! - [`drops`]: why a unit is not in the file.
 //!
 //! Nothing is renamed before it is synced, so a file with its final name is complete.
 
+pub mod claim;
 mod cut;
 mod disk;
 pub mod drops;
@@ -46,6 +48,7 @@ mod sealing;
 pub mod segment;
 mod segment_file;
 mod segment_run;
+pub mod shelf;
 pub mod summary;
 pub mod tally;
 #[cfg(test)]

@@ -6,12 +6,14 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
-use time::{OffsetDateTime, UtcOffset};
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+use time::{OffsetDateTime, PrimitiveDateTime, UtcOffset};
 
 use crate::room::Source;
 
-/// Bytes that a folder's name may have. Linux allows 255 (`NAME_MAX`); the rest is left for the
-/// number that makes a name unique, and for endings of tools that copy folders.
+/// Bytes that a folder's name may have. Linux allows 255 (`NAME_MAX`); the rest is left for
+/// endings of tools that copy folders.
 pub const MAX_COMPONENT: usize = 200;
 
 /// The file of segment lengths and hashes in each recording's folder.
@@ -19,6 +21,10 @@ pub const MANIFEST: &str = "manifest.json";
 
 /// The HLS playlist in each recording's folder.
 pub const PLAYLIST: &str = "index.m3u8";
+
+/// How the name of a recording's folder begins.
+const TIME_OF_START: &[BorrowedFormatItem<'_>] =
+    format_description!("[year][month][day]T[hour][minute][second]Z");
 
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 
@@ -40,6 +46,30 @@ impl SegmentIndex {
     #[must_use]
     pub fn final_name(self) -> String {
         format!("{:05}.ts", self.0)
+    }
+}
+
+/// What a segment's file is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SegmentName {
+    /// `NNNNN.recording.ts`: being written, or left by a crash.
+    Open,
+    /// `NNNNN.ts`: complete.
+    Final,
+}
+
+impl SegmentIndex {
+    /// Which segment a file of this name is. None for every name that this program never gives.
+    #[must_use]
+    pub fn of_file(name: &str) -> Option<(Self, SegmentName)> {
+        let index = Self(name.split_once('.')?.0.parse().ok()?);
+        if name == index.final_name() {
+            Some((index, SegmentName::Final))
+        } else if name == index.open_name() {
+            Some((index, SegmentName::Open))
+        } else {
+            None
+        }
     }
 }
 
@@ -74,13 +104,17 @@ pub fn recording_dir(start: OffsetDateTime, identity: &str, source: Source) -> S
     format!("{start}-{}-{source}", component(identity, room_left))
 }
 
-/// The `attempt`-th name to try for a folder called `name`: itself, `name-2`, `name-3` …
+/// When a recording started whose folder has this name. None for every name that
+/// [`recording_dir`] never gives.
 #[must_use]
-pub fn numbered(name: &str, attempt: u32) -> String {
-    match attempt {
-        0 | 1 => name.to_owned(),
-        n => format!("{name}-{n}"),
-    }
+pub fn start_of_recording(name: &str) -> Option<OffsetDateTime> {
+    let (start, rest) = name.split_once('-')?;
+    let start = PrimitiveDateTime::parse(start, TIME_OF_START)
+        .ok()?
+        .assume_utc();
+    let (identity, source) = rest.rsplit_once('-')?;
+    let is_source = Source::ALL.iter().any(|known| known.as_str() == source);
+    (is_source && !identity.is_empty()).then_some(start)
 }
 
 fn component(name: &str, limit: usize) -> String {
@@ -166,8 +200,46 @@ mod tests {
         assert_eq!(SegmentIndex(7).open_name(), "00007.recording.ts");
         assert_eq!(SegmentIndex(123_456).final_name(), "123456.ts");
         assert_eq!(to_hex(&[0x00, 0x1a, 0xff]), "001aff");
-        assert_eq!(numbered("x", 1), "x");
-        assert_eq!(numbered("x", 2), "x-2");
+    }
+
+    #[test]
+    fn our_own_names_are_known_and_no_others() {
+        let open = (SegmentIndex(7), SegmentName::Open);
+        let segments = [
+            ("00007.recording.ts", Some(open)),
+            ("00000.ts", Some((SegmentIndex(0), SegmentName::Final))),
+            (
+                "123456.ts",
+                Some((SegmentIndex(123_456), SegmentName::Final)),
+            ),
+            ("7.ts", None),
+            ("+0007.ts", None),
+            ("000007.ts", None),
+            ("00007.mp4", None),
+            ("00007.ts.bak", None),
+            ("00007.recording.ts~", None),
+            ("holiday.ts", None),
+            ("", None),
+        ];
+        for (name, expected) in segments {
+            assert_eq!(SegmentIndex::of_file(name), expected, "{name}");
+        }
+        let folders = [
+            ("20261122T041700Z-anna-camera", true),
+            ("20261122T041700Z-anna-maria-screen_share", true),
+            ("20261122T041700Z-_-microphone", true),
+            ("20261122T041700Z-anna-camera-2", false),
+            ("20261122T041700Z-anna-holiday", false),
+            ("20261122T041700Z--camera", false),
+            ("20261122T041700Z", false),
+            ("20261322T041700Z-anna-camera", false),
+            ("2026-11-22-camera", false),
+            ("lost+found", false),
+        ];
+        for (name, ours) in folders {
+            let expected = ours.then_some(START);
+            assert_eq!(start_of_recording(name), expected, "{name}");
+        }
     }
 
     #[test]
@@ -195,9 +267,12 @@ mod tests {
         fn any_name_stays_one_component(name in ".*|\\PC{0,300}|[./]{0,9}|[%a-z.]{150,260}") {
             for dir in [room_dir(&name), recording_dir(START, &name, Source::ScreenShareAudio)] {
                 prop_assert!(dir.len() <= MAX_COMPONENT, "{} bytes", dir.len());
-                prop_assert!(numbered(&dir, u32::MAX).len() <= 255);
                 let parts: Vec<_> = Path::new(&dir).components().collect();
                 prop_assert!(is_plain(&dir, &parts), "{dir}");
+            }
+            for source in Source::ALL {
+                let dir = recording_dir(START, &name, source);
+                prop_assert_eq!(start_of_recording(&dir), Some(START), "{}", &dir);
             }
         }
 

@@ -135,6 +135,7 @@ mod tests {
             drops: Drops::default(),
             sha256: None,
             damaged: false,
+            recovered: false,
             discontinuity: false,
             tracks: Vec::new(),
         }

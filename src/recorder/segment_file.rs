@@ -234,6 +234,7 @@ impl<F: Send> SegmentFile<F> {
             drops: counts.drops,
             sha256: sealed.then(|| to_hex(&self.hash.clone().finalize())),
             damaged: !sealed,
+            recovered: false,
             discontinuity: self.layout.discontinuity,
             tracks: self.layout.tracks.iter().map(|t| t.id.clone()).collect(),
         }

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 use super::disk::Disk;
 use super::drops::Drops;
@@ -99,7 +99,7 @@ impl<D: Disk> Writer<D> {
         }
     }
 
-    pub(super) fn run(mut self, outcome: oneshot::Sender<Outcome>) {
+    pub(super) fn run(mut self) -> Outcome {
         let _end = EndOfThread(Arc::clone(&self.queue));
         self.publish_if_stale();
         loop {
@@ -114,11 +114,10 @@ impl<D: Disk> Writer<D> {
         }
         let result = self.end();
         self.tell(WriterEvent::Finished);
-        // Nobody waits for it when the handle was dropped.
-        drop(outcome.send(Outcome {
+        Outcome {
             manifest: self.manifest,
             index: result,
-        }));
+        }
     }
 
     fn wake(&self) -> Wake {

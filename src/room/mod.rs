@@ -91,6 +91,14 @@ pub enum Source {
 }
 
 impl Source {
+    /// Every source.
+    pub const ALL: [Self; 4] = [
+        Self::Camera,
+        Self::Microphone,
+        Self::ScreenShare,
+        Self::ScreenShareAudio,
+    ];
+
     /// The word used in configuration, manifests and logs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

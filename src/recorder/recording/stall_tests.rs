@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use super::{INBOX, MakeWriter, RecordingSetup, run_on};
 use crate::media::test_card::{CardVideo, TestCard};
 use crate::media::{AudioOut, GraphSettings, InFlight};
+use crate::recorder::folder::Place;
 use crate::recorder::handle::WriterHandle;
 use crate::recorder::manifest::RecordingState;
 use crate::recorder::summary::{RecordingProgress, RecordingSummary};
@@ -172,7 +173,7 @@ fn stall(root: &std::path::Path) -> Stalled {
     let make: Arc<MakeWriter> = Arc::new(move |root, identity, settings| {
         let (disk, _) = TestDisk::new(None);
         let disk = disk.with_gate(hanging.clone());
-        WriterHandle::start(disk, root.to_owned(), identity, settings)
+        WriterHandle::start(disk, Place::unclaimed(root.to_owned()), identity, settings)
     });
     let mut publisher = Publisher::new();
     let (sender, inbox) = EventSender::bounded(INBOX);

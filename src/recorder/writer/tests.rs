@@ -10,6 +10,7 @@ use time::macros::datetime;
 use tokio::sync::mpsc;
 
 use crate::recorder::error::{Closed, RecorderError};
+use crate::recorder::folder::Place;
 use crate::recorder::handle::{SegmentInput, WriterHandle};
 use crate::recorder::manifest::{
     FileCodec, Findings, LayerRecord, Manifest, RecordingState, TrackRecord,
@@ -60,7 +61,8 @@ impl Recording {
         let folder = tempfile::tempdir().unwrap();
         let (disk, log) = TestDisk::new(fail);
         let path = folder.path().to_owned();
-        let (handle, events) = WriterHandle::start(disk, path, &identity, settings).unwrap();
+        let (handle, events) =
+            WriterHandle::start(disk, Place::unclaimed(path), &identity, settings).unwrap();
         Self {
             folder,
             log,
