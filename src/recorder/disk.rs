@@ -2,7 +2,10 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::ops::Range;
 use std::path::Path;
+
+use super::page_cache;
 
 /// What the writer does to the disk. Nothing else in this program writes media.
 pub(super) trait Disk: Send + 'static {
@@ -17,6 +20,10 @@ pub(super) trait Disk: Send + 'static {
     fn append(&mut self, file: &mut Self::File, bytes: &[u8]) -> io::Result<()>;
     /// `fdatasync`: the data and what is needed to find it are on the disk afterwards.
     fn sync(&mut self, file: &mut Self::File) -> io::Result<()>;
+    /// Starts to write a range of whole pages to the disk, without waiting for it.
+    fn start_write_back(&mut self, file: &mut Self::File, range: &Range<u64>) -> io::Result<()>;
+    /// Gives back the memory that holds a range which has been synced. It may stay.
+    fn forget(&mut self, file: &mut Self::File, range: &Range<u64>);
     /// Renames, over a file of that name if there is one.
     fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
@@ -45,6 +52,16 @@ impl Disk for LocalDisk {
 
     fn sync(&mut self, file: &mut File) -> io::Result<()> {
         file.sync_data()
+    }
+
+    fn start_write_back(&mut self, file: &mut File, range: &Range<u64>) -> io::Result<()> {
+        page_cache::start_write_back(file, range)
+    }
+
+    fn forget(&mut self, file: &mut File, range: &Range<u64>) {
+        if let Err(error) = page_cache::forget(file, range) {
+            tracing::debug!("written pages stay in memory: {error}");
+        }
     }
 
     fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {

@@ -12,6 +12,7 @@
 //! - [`gaps`]: what is missing and why; pure. `journal` tells manifest and log of it.
 //! - [`names`]: folders and files, from names that strangers chose.
 //! - `handover`: the bounded queue into the writer's thread.
+//! - `page_cache`: keeps written media out of the memory of the box.
 //! - `segment`: when to write, sync and seal; pure.
 //! - `writer`: the thread that does it; `disk` is all it asks of a file system.
 //! - [`handle`]: what the recording task holds; [`messages`]: what is said both ways.
@@ -41,6 +42,7 @@ mod milliseconds;
 pub mod names;
 mod overlap;
 mod pace;
+mod page_cache;
 pub mod playlist;
 pub mod pts_scan;
 pub mod recording;

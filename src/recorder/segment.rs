@@ -10,9 +10,12 @@
 //!
 //! 1. Only whole 188-byte packets are written; the rest waits for what completes it.
 //! 2. The first packets are written at once: that a recording runs is known from its first byte.
-//!    After that, data is written when there is a write's worth of it, or when it is due.
-//! 3. A packet is due for `fdatasync` one interval after it came: that is what a power cut costs.
-//!    What still waits to be written then is written first, so that one sync serves both.
+//!    After that, data is written when there is a write's worth of it, or a quarter of the
+//!    interval after it came: that is what the death of the process costs.
+//! 3. A packet is due for `fdatasync` three quarters of the interval after it came; the rest is
+//!    for the sync itself, and for the way of a unit through the muxer. The interval is what a
+//!    power cut costs. What still waits to be written then is written first, so that one sync
+//!    serves both.
 //! 4. A write or sync that failed is never tried again: after a failed `fsync` the kernel has
 //!    thrown the dirty pages away and a second one would report success.
 
@@ -27,8 +30,22 @@ use super::pts_scan::PACKET;
 pub struct FlushPolicy {
     /// This many bytes are written without waiting for the interval.
     pub bytes: usize,
-    /// Nothing stays unsynced longer than this.
+    /// Nothing stays unsynced longer than this, as long as the disk keeps up.
     pub interval: Duration,
+}
+
+impl FlushPolicy {
+    /// How long a packet waits to be written.
+    #[must_use]
+    pub fn write_after(&self) -> Duration {
+        self.interval / 4
+    }
+
+    /// How long a packet waits to be synced.
+    #[must_use]
+    pub fn sync_after(&self) -> Duration {
+        self.interval * 3 / 4
+    }
 }
 
 /// Where a segment stands.
@@ -73,6 +90,8 @@ pub struct Segment {
     pending_bytes: usize,
     /// The beginning of a packet.
     rest: Vec<u8>,
+    /// When the oldest packet came that waits to be written.
+    oldest_pending: Option<Instant>,
     /// When the oldest packet came that a power cut would lose.
     oldest_unsynced: Option<Instant>,
     written: u64,
@@ -91,6 +110,7 @@ impl Segment {
             pending: VecDeque::new(),
             pending_bytes: 0,
             rest: Vec::new(),
+            oldest_pending: None,
             oldest_unsynced: None,
             written: 0,
             synced: 0,
@@ -118,6 +138,7 @@ impl Segment {
         if !whole.is_empty() {
             self.pending_bytes += whole.len();
             self.pending.push_back(whole);
+            self.oldest_pending.get_or_insert(since);
             self.oldest_unsynced.get_or_insert(since);
         }
         Ok(())
@@ -140,18 +161,18 @@ impl Segment {
     }
 
     fn next_while_open(&mut self, now: Instant) -> Action {
-        let sync_at = self
-            .oldest_unsynced
-            .map(|oldest| oldest + self.policy.interval);
-        let due = sync_at.is_some_and(|at| at <= now);
+        let after = |oldest: Option<Instant>, wait| oldest.map(|oldest| oldest + wait);
+        let write_at = after(self.oldest_pending, self.policy.write_after());
+        let sync_at = after(self.oldest_unsynced, self.policy.sync_after());
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         let first = self.state == State::Open;
-        if due || first || self.pending_bytes >= self.policy.bytes {
+        if first || is_due(write_at) || is_due(sync_at) || self.pending_bytes >= self.policy.bytes {
             self.draining = true;
         }
         match self.pop_when_draining() {
             Some(write) => write,
-            None if due => Action::Sync,
-            None => Action::Wait(sync_at),
+            None if is_due(sync_at) => Action::Sync,
+            None => Action::Wait(write_at.into_iter().chain(sync_at).min()),
         }
     }
 
@@ -171,6 +192,7 @@ impl Segment {
         }
         let Some(piece) = self.pending.pop_front() else {
             self.draining = false;
+            self.oldest_pending = None;
             return None;
         };
         self.pending_bytes -= piece.len();
@@ -289,16 +311,19 @@ mod tests {
     fn the_life_of_a_segment() {
         // (milliseconds, packets pushed then, whether it is closed then, what is done, state)
         type Step = (u64, usize, bool, &'static [&'static str], State);
-        let steps: [Step; 9] = [
+        let steps: [Step; 12] = [
             (0, 0, false, &[], State::Open),
-            // The first packets at once, synced an interval after they came.
+            // The first packets at once, synced before they are an interval old.
             (100, 1, false, &["write"], State::Writing),
             (200, 2, false, &[], State::Writing),
-            (1_099, 0, false, &[], State::Writing),
-            (1_100, 0, false, &["write", "sync"], State::Writing),
+            (449, 0, false, &[], State::Writing),
+            (450, 0, false, &["write"], State::Writing),
+            (700, 1, false, &[], State::Writing),
+            (849, 0, false, &[], State::Writing),
+            (850, 0, false, &["write", "sync"], State::Writing),
             // A write's worth does not wait, but its sync does.
             (1_200, 10, false, &["write"], State::Writing),
-            (2_200, 0, false, &["sync"], State::Writing),
+            (1_950, 0, false, &["sync"], State::Writing),
             (9_000, 0, false, &[], State::Writing),
             (9_100, 3, true, &["write", "sync", "seal"], State::Sealed),
         ];
@@ -316,7 +341,7 @@ mod tests {
             assert_eq!(words, expected, "at {at} ms");
             assert_eq!(segment.state(), state, "at {at} ms");
         }
-        assert_eq!(segment.written(), 16 * PACKET as u64);
+        assert_eq!(segment.written(), 17 * PACKET as u64);
         assert_eq!(segment.synced_bytes(), segment.written());
         assert_eq!(segment.push(packets(1), start), Err(Closed));
     }
@@ -352,7 +377,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_file_is_the_input_and_nothing_stays_unsynced_for_long(
+        fn the_file_is_the_input_and_nothing_waits_for_long(
             chunks in prop::collection::vec((0..3_000_usize, 0..400_u64), 1..60),
         ) {
             let mut now = Instant::now();
@@ -361,6 +386,8 @@ mod tests {
             // When each whole packet came, oldest first, until it is synced.
             let mut unsynced: VecDeque<Instant> = VecDeque::new();
             let mut synced_packets = 0;
+            // The same until it is written.
+            let mut came: Vec<Instant> = Vec::new();
             for (length, pause) in chunks {
                 // A timer that goes off on time, at each moment asked for during the pause.
                 let until = now + Duration::from_millis(pause);
@@ -369,18 +396,23 @@ mod tests {
                     if alarm > until { break; }
                     now = now.max(alarm);
                     file.extend(run(&mut segment, now).1);
+                    if let Some(came) = came.get(file.len() / PACKET) {
+                        prop_assert!(now - *came < POLICY.interval / 4);
+                    }
                     for _ in synced_packets..segment.synced_bytes() / PACKET as u64 {
                         let came = unsynced.pop_front().unwrap();
-                        prop_assert!(now - came <= POLICY.interval);
+                        prop_assert!(now - came <= POLICY.interval * 3 / 4);
                     }
                     synced_packets = segment.synced_bytes() / PACKET as u64;
                 }
                 now = until;
-                prop_assert!(unsynced.front().is_none_or(|came| now - *came <= POLICY.interval));
+                prop_assert!(unsynced.front().is_none_or(|came| now - *came <= POLICY.interval * 3 / 4));
 
                 let before = input.len() / PACKET;
                 input.extend((0..length).map(|i| u8::try_from(i % 256).unwrap()));
-                unsynced.extend((before..input.len() / PACKET).map(|_| now));
+                let whole = before..input.len() / PACKET;
+                came.extend(whole.clone().map(|_| now));
+                unsynced.extend(whole.map(|_| now));
                 let from = input.len() - length;
                 segment.push(input.get(from..).unwrap().to_vec(), now).unwrap();
                 file.extend(run(&mut segment, now).1);

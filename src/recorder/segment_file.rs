@@ -12,6 +12,7 @@ use super::handover::Chunk;
 use super::manifest::SegmentRecord;
 use super::messages::{SegmentCounts, SegmentLayout};
 use super::names::{SegmentIndex, to_hex};
+use super::page_cache::Pages;
 use super::pts_scan::PtsScan;
 use super::segment::{Action, FlushPolicy, Segment, State};
 
@@ -23,6 +24,7 @@ pub(super) struct SegmentFile<F> {
     name: String,
     file: F,
     segment: Segment,
+    pages: Pages,
     hash: Sha256,
     scan: PtsScan,
     layout: SegmentLayout,
@@ -77,6 +79,7 @@ impl<F: Send> SegmentFile<F> {
             name,
             file,
             segment: Segment::new(policy),
+            pages: Pages::default(),
             hash: Sha256::new(),
             scan: PtsScan::default(),
             layout,
@@ -151,6 +154,9 @@ impl<F: Send> SegmentFile<F> {
                 disk.sync(&mut self.file)
                     .map_err(|error| self.error("fdatasync", error))?;
                 self.segment.synced();
+                if let Some(range) = self.pages.to_forget(self.segment.synced_bytes()) {
+                    disk.forget(&mut self.file, &range);
+                }
                 Done::Synced(self.segment.synced_bytes() - before)
             }
             Action::Seal => {
@@ -183,6 +189,10 @@ impl<F: Send> SegmentFile<F> {
         self.segment.wrote(packets.len());
         self.hash.update(packets);
         self.scan.add(packets);
+        if let Some(range) = self.pages.to_start(self.segment.written()) {
+            disk.start_write_back(&mut self.file, &range)
+                .map_err(|error| self.error("sync_file_range", error))?;
+        }
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 
@@ -97,6 +98,19 @@ impl Disk for TestDisk {
     fn sync(&mut self, (file, name): &mut Self::File) -> io::Result<()> {
         self.call(format!("sync {name}"))?;
         self.real.sync(file)
+    }
+
+    fn start_write_back(
+        &mut self,
+        (file, name): &mut Self::File,
+        range: &Range<u64>,
+    ) -> io::Result<()> {
+        self.call(format!("write_back {name}"))?;
+        self.real.start_write_back(file, range)
+    }
+
+    fn forget(&mut self, (file, _): &mut Self::File, range: &Range<u64>) {
+        self.real.forget(file, range);
     }
 
     fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {

@@ -129,7 +129,7 @@ impl<D: Disk> Writer<D> {
             age: if waits_for_its_first_bytes {
                 Duration::ZERO
             } else {
-                self.policy.interval
+                self.policy.write_after()
             },
             bytes: self.policy.bytes.saturating_sub(pending).max(1),
         }
