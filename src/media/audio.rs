@@ -102,7 +102,7 @@ impl AudioTrack {
         }
         self.fill(at);
         if !self.feed.has_room(at + self.shift) {
-            return self.refuse(DropReason::QueueFull);
+            return self.refuse(self.counters.why_full());
         }
         self.filler.taken(at, length);
         self.gather(at, length, data);

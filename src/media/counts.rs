@@ -1,6 +1,6 @@
 //! What happened to every unit that was offered to a graph.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use super::DropReason;
 
@@ -42,6 +42,8 @@ pub struct VideoCounts {
     pub decoded: u64,
     /// Decoded pictures that found no place before the encoder: the in-flight limit.
     pub over_limit: u64,
+    /// The same while the output took nothing: the encoder waited for it.
+    pub over_limit_blocked: u64,
     /// Pictures that left the encoder; zero when the track is passed through.
     pub encoded: u64,
     /// Units that reached the mux.
@@ -56,7 +58,8 @@ impl VideoCounts {
     /// failed.
     #[must_use]
     pub const fn missing(&self) -> u64 {
-        self.accepted.saturating_sub(self.written + self.over_limit)
+        self.accepted
+            .saturating_sub(self.written + self.over_limit + self.over_limit_blocked)
     }
 }
 
@@ -158,14 +161,36 @@ pub(super) struct Counters {
     pub(super) audio: TrackCounters,
     pub(super) decoded: Counter,
     pub(super) over_limit: Counter,
+    pub(super) over_limit_blocked: Counter,
     pub(super) encoded: Counter,
     pub(super) dtx: Counter,
     pub(super) silence: Counter,
     pub(super) output_bytes: Counter,
     pub(super) warnings: Counter,
+    /// The output is being given bytes, which it may take its time with.
+    output_busy: AtomicBool,
 }
 
 impl Counters {
+    pub(super) fn set_output_busy(&self, busy: bool) {
+        self.output_busy.store(busy, Relaxed);
+    }
+
+    /// Whether the output holds the mux up. Only asked when a queue of two seconds has filled up
+    /// behind it: that a healthy output is busy just then is hardly ever so.
+    pub(super) fn output_blocks(&self) -> bool {
+        self.output_busy.load(Relaxed)
+    }
+
+    /// Why a queue is full.
+    pub(super) fn why_full(&self) -> DropReason {
+        if self.output_blocks() {
+            DropReason::OutputBlocked
+        } else {
+            DropReason::QueueFull
+        }
+    }
+
     pub(super) fn snapshot(&self) -> Counts {
         Counts {
             video: VideoCounts {
@@ -175,6 +200,7 @@ impl Counters {
                 dropped: self.video.drops(),
                 decoded: self.decoded.get(),
                 over_limit: self.over_limit.get(),
+                over_limit_blocked: self.over_limit_blocked.get(),
                 encoded: self.encoded.get(),
                 written: self.video.written.get(),
                 queue_high_water: self.video.high_water.get(),

@@ -11,8 +11,10 @@ pub enum DropReason {
     AwaitingKeyframe,
     /// Units before it were lost on the way; what follows cannot be decoded cleanly.
     Discontinuity,
-    /// The graph is full because its output or its encoder does not keep up.
+    /// The graph is full because its encoder does not keep up.
     QueueFull,
+    /// The graph is full because its output takes nothing at the moment.
+    OutputBlocked,
     /// Its time has been written already, or lies before the segment.
     Late,
     /// The track was ended, or the graph has no track of this kind.
@@ -21,10 +23,11 @@ pub enum DropReason {
 
 impl DropReason {
     /// Every reason, in the order of [`DropReason::index`].
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::AwaitingKeyframe,
         Self::Discontinuity,
         Self::QueueFull,
+        Self::OutputBlocked,
         Self::Late,
         Self::NoTrack,
     ];
@@ -36,6 +39,7 @@ impl DropReason {
             Self::AwaitingKeyframe => "awaiting_keyframe",
             Self::Discontinuity => "discontinuity",
             Self::QueueFull => "queue_full",
+            Self::OutputBlocked => "output_blocked",
             Self::Late => "late",
             Self::NoTrack => "no_track",
         }
@@ -46,7 +50,7 @@ impl DropReason {
     pub const fn wants_keyframe(self) -> bool {
         matches!(
             self,
-            Self::AwaitingKeyframe | Self::Discontinuity | Self::QueueFull
+            Self::AwaitingKeyframe | Self::Discontinuity | Self::QueueFull | Self::OutputBlocked
         )
     }
 
@@ -71,17 +75,17 @@ impl Gate {
     }
 
     /// Decides about a unit: whether decoding can start at it, whether nothing is missing
-    /// before it, and whether the queue behind the gate has room for it.
+    /// before it, and whether the queue behind the gate has room for it or why it has none.
     pub(super) fn admit(
         &mut self,
         keyframe: bool,
         contiguous: bool,
-        room: bool,
+        room: Result<(), DropReason>,
     ) -> Result<(), DropReason> {
-        let next = match *self {
-            Self::Closed(reason) if !keyframe => Self::Closed(reason),
-            _ if !room => Self::Closed(DropReason::QueueFull),
-            Self::Open if !contiguous && !keyframe => Self::Closed(DropReason::Discontinuity),
+        let next = match (*self, room) {
+            (Self::Closed(reason), _) if !keyframe => Self::Closed(reason),
+            (_, Err(full)) => Self::Closed(full),
+            (Self::Open, _) if !contiguous && !keyframe => Self::Closed(DropReason::Discontinuity),
             _ => Self::Open,
         };
         *self = next;
@@ -106,20 +110,23 @@ mod tests {
 
     #[test]
     fn a_full_queue_refuses_until_a_keyframe_that_finds_room() {
+        const FULL: Result<(), DropReason> = Err(DropReason::QueueFull);
+        const BLOCKED: Result<(), DropReason> = Err(DropReason::OutputBlocked);
+        // Keyframe, contiguous, room; what comes of it.
+        let steps = [
+            (false, true, Ok(()), Err(DropReason::AwaitingKeyframe)),
+            (true, true, Ok(()), Ok(())),
+            (false, true, FULL, FULL),
+            (false, true, Ok(()), FULL),
+            (true, true, BLOCKED, BLOCKED),
+            (false, true, FULL, BLOCKED),
+            (true, false, Ok(()), Ok(())),
+            (false, false, Ok(()), Err(DropReason::Discontinuity)),
+        ];
         let mut gate = Gate::new();
-        assert_eq!(
-            gate.admit(false, true, true),
-            Err(DropReason::AwaitingKeyframe)
-        );
-        assert_eq!(gate.admit(true, true, true), Ok(()));
-        assert_eq!(gate.admit(false, true, false), Err(DropReason::QueueFull));
-        assert_eq!(gate.admit(false, true, true), Err(DropReason::QueueFull));
-        assert_eq!(gate.admit(true, true, false), Err(DropReason::QueueFull));
-        assert_eq!(gate.admit(true, false, true), Ok(()));
-        assert_eq!(
-            gate.admit(false, false, true),
-            Err(DropReason::Discontinuity)
-        );
+        for (number, (keyframe, contiguous, room, expected)) in steps.into_iter().enumerate() {
+            assert_eq!(gate.admit(keyframe, contiguous, room), expected, "{number}");
+        }
     }
 
     proptest! {
@@ -132,7 +139,8 @@ mod tests {
             let mut gate = Gate::new();
             let mut whole = false;
             for (keyframe, contiguous, room) in units {
-                let verdict = gate.admit(keyframe, contiguous, room);
+                let full = if room { Ok(()) } else { Err(DropReason::QueueFull) };
+                let verdict = gate.admit(keyframe, contiguous, full);
                 if verdict.is_ok() {
                     prop_assert!(room);
                     prop_assert!(keyframe || (whole && contiguous));

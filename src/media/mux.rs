@@ -143,7 +143,10 @@ fn sink(
             append(&mut packets, buffer)?;
         }
         debug_assert!(packets.len().is_multiple_of(PACKET));
-        output.write(&packets).map_err(|OutputClosed| {
+        counters.set_output_busy(true);
+        let written = output.write(&packets);
+        counters.set_output_busy(false);
+        written.map_err(|OutputClosed| {
             reporter.end(Ending::Failed(MediaError::OutputClosed));
             gst::FlowError::Flushing
         })?;

@@ -188,7 +188,11 @@ fn limit(
         if entrance.take(at, || received.told()) {
             return gst::PadProbeReturn::Ok;
         }
-        counters.over_limit.add(1);
+        if counters.output_blocks() {
+            counters.over_limit_blocked.add(1);
+        } else {
+            counters.over_limit.add(1);
+        }
         // Not Drop: gstreamer-rs has released the picture, GStreamer would try to once more.
         gst::PadProbeReturn::Handled
     });

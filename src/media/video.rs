@@ -117,7 +117,8 @@ impl VideoTrack {
             return Err(DropReason::Late);
         }
         let at = self.last.map_or(at, |last| at.max(last + TICK));
-        let room = self.feed.has_room(at + self.lead);
+        let room = self.feed.has_room(at + self.lead).then_some(());
+        let room = room.ok_or_else(|| self.counters.why_full());
         let joins_on = unit.contiguous || self.keeps_damaged;
         self.gate.admit(unit.keyframe, joins_on, room)?;
         Ok(at)

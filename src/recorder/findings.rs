@@ -1,4 +1,5 @@
-//! The part of the manifest that says what is missing, and how large the picture was.
+//! The part of the manifest that says what is missing, how large the picture was, and when the
+//! clock of the box was set.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use time::OffsetDateTime;
 use super::milliseconds;
 use crate::room::Kind;
 
-/// Gaps and picture sizes, the first thousand of each.
+/// Gaps, picture sizes and clock settings, the first thousand of each.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Findings {
@@ -23,6 +24,17 @@ pub struct Findings {
     pub layers: Vec<LayerRecord>,
     /// Changes that are not listed because there were too many.
     pub layers_omitted: u64,
+    /// When the wall clock was set. Media time goes on evenly through it.
+    pub clock: Vec<ClockRecord>,
+    /// Settings that are not listed because there were too many.
+    pub clock_omitted: u64,
+}
+
+impl Findings {
+    /// By how much the wall clock was set forward, all in all.
+    pub(super) fn clock_moved(&self) -> time::Duration {
+        self.clock.iter().map(|step| step.to - step.from).sum()
+    }
 }
 
 /// A time without picture or sound.
@@ -37,7 +49,7 @@ pub struct GapRecord {
     /// Of `dropped`: why, in the words of `drops`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// When it begins: `started` of the recording and the media time since; UTC.
+    /// When it begins, as the wall clock of the box said then; UTC.
     #[serde(with = "time::serde::rfc3339")]
     pub started: OffsetDateTime,
     /// The same in milliseconds from the start of the recording: when the last unit before it was
@@ -59,6 +71,20 @@ pub struct LayerRecord {
     pub width: u32,
     /// Pixels.
     pub height: u32,
+}
+
+/// The wall clock of the box was set: by a time server, or by hand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockRecord {
+    /// Milliseconds from the start of the recording.
+    #[serde(rename = "at_ms", with = "milliseconds")]
+    pub at: Duration,
+    /// What it would have said; UTC.
+    #[serde(with = "time::serde::rfc3339")]
+    pub from: OffsetDateTime,
+    /// What it said instead; UTC.
+    #[serde(with = "time::serde::rfc3339")]
+    pub to: OffsetDateTime,
 }
 
 #[cfg(test)]
@@ -83,6 +109,11 @@ mod tests {
                 width: 1280,
                 height: 720,
             }],
+            clock: vec![ClockRecord {
+                at: Duration::from_secs(2),
+                from: datetime!(1970-01-01 00:00:09 UTC),
+                to: datetime!(2026-11-22 04:17:02 UTC),
+            }],
             ..Findings::default()
         };
         let json = serde_json::json!({
@@ -96,6 +127,12 @@ mod tests {
             "gaps_omitted": 0,
             "layers": [{"at_ms": 0, "width": 1280, "height": 720}],
             "layers_omitted": 0,
+            "clock": [{
+                "at_ms": 2000,
+                "from": "1970-01-01T00:00:09Z",
+                "to": "2026-11-22T04:17:02Z",
+            }],
+            "clock_omitted": 0,
         });
         assert_eq!(serde_json::to_value(&findings).unwrap(), json);
         assert_eq!(serde_json::from_value::<Findings>(json).unwrap(), findings);

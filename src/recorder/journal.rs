@@ -1,4 +1,5 @@
-//! What a recording's manifest says beside its segments: the gaps, and the sizes of the picture.
+//! What a recording's manifest says beside its segments: the gaps, the sizes of the picture, and
+//! when the wall clock was set.
 //!
 //! Turns what [`Gaps`] finds into records on the recording's own time, and tells the log of those
 //! that are long.
@@ -8,7 +9,8 @@ use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 
 use super::gaps::{Gap, Gaps};
-use super::manifest::{GapRecord, LayerRecord};
+use super::manifest::{ClockRecord, GapRecord, LayerRecord};
+use super::wall_clock::{Step, WallClock};
 use super::{DropReason, Findings};
 use crate::bitstream::PictureSize;
 use crate::room::Kind;
@@ -28,6 +30,7 @@ pub(super) struct Journal {
     pub(super) gaps: Gaps,
     /// The source's time at the recording's start, and the wall clock then.
     start: (Duration, OffsetDateTime),
+    clock: WallClock,
     size: Option<PictureSize>,
     findings: Findings,
     /// There is something that the writer was not told of.
@@ -43,6 +46,7 @@ impl Journal {
             participant: participant.to_owned(),
             gaps: Gaps::new(warn_after),
             start: (Duration::ZERO, OffsetDateTime::UNIX_EPOCH),
+            clock: WallClock::new(Instant::now(), OffsetDateTime::UNIX_EPOCH),
             size: None,
             findings: Findings::default(),
             news: false,
@@ -50,9 +54,10 @@ impl Journal {
         }
     }
 
-    /// The recording starts at `zero` on the source's time.
-    pub(super) fn begin(&mut self, zero: Duration, started: OffsetDateTime) {
+    /// The recording starts at `zero` on the source's time: `now`, or `started` on the wall.
+    pub(super) fn begin(&mut self, zero: Duration, now: Instant, started: OffsetDateTime) {
         self.start = (zero, started);
+        self.clock = WallClock::new(now, started);
     }
 
     /// A unit captured at `at` is in the file.
@@ -104,6 +109,29 @@ impl Journal {
         self.size
     }
 
+    /// Takes note of a wall clock that was set. `at` is the source's time.
+    pub(super) fn clock(&mut self, at: Duration, now: Instant, wall: OffsetDateTime) {
+        let Some(Step { from, to }) = self.clock.look(now, wall) else {
+            return;
+        };
+        tracing::warn!(
+            room = self.room.as_str(),
+            participant = self.participant.as_str(),
+            seconds = (to - from).as_seconds_f64(),
+            "the clock of this box was set; media time goes on evenly"
+        );
+        let at = at.saturating_sub(self.start.0);
+        let findings = &mut self.findings;
+        let step = ClockRecord { at, from, to };
+        list(&mut findings.clock, &mut findings.clock_omitted, step);
+        self.news = true;
+    }
+
+    /// By how much the wall clock was set forward since the recording's start.
+    pub(super) const fn clock_moved(&self) -> time::Duration {
+        self.clock.moved()
+    }
+
     /// Warns of gaps that have become long. `now` is the source's time.
     pub(super) fn tick(&mut self, now: Duration) {
         for gap in self.gaps.tick(now) {
@@ -132,6 +160,12 @@ impl Journal {
         self.findings
     }
 
+    /// By how much the wall clock had been set at `at`, since the recording's start.
+    fn moved_by(&self, at: Duration) -> time::Duration {
+        let before = self.findings.clock.iter().filter(|step| step.at <= at);
+        before.map(|step| step.to - step.from).sum()
+    }
+
     fn warn(&self, gap: &Gap) {
         let (room, participant) = (self.room.as_str(), self.participant.as_str());
         let (kind, cause) = (gap.kind.as_str(), gap.cause.as_str());
@@ -157,7 +191,7 @@ impl Journal {
         let at = gap.start.saturating_sub(zero);
         let began = time::Duration::try_from(at)
             .ok()
-            .and_then(|after| started.checked_add(after));
+            .and_then(|after| started.checked_add(after.saturating_add(self.moved_by(at))));
         let record = GapRecord {
             kind: gap.kind,
             cause: gap.cause.as_str().to_owned(),
@@ -192,7 +226,8 @@ mod tests {
 
     fn journal() -> Journal {
         let mut journal = Journal::new("room", "ann", secs(2));
-        journal.begin(secs(100), datetime!(2026-11-22 04:17:00 UTC));
+        let started = datetime!(2026-11-22 04:17:00 UTC);
+        journal.begin(secs(100), Instant::now(), started);
         journal.gaps.published(Kind::Video, false, secs(90));
         journal
     }
@@ -222,6 +257,38 @@ mod tests {
         assert_eq!((last.at, last.duration), (secs(3), secs(7)));
         assert_eq!(last.started, datetime!(2026-11-22 04:17:03 UTC));
         assert_eq!((last.cause.as_str(), &last.reason), ("unpublished", &None));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_moves_what_comes_after() {
+        let mut journal = journal();
+        let (now, wall) = (Instant::now(), datetime!(2026-11-22 04:17:00 UTC));
+        let moved = time::Duration::HOUR;
+        journal.begin(secs(100), now, wall);
+        journal.clock(secs(105), now + secs(5), wall + secs(5) - moved);
+        assert_eq!(journal.clock_moved(), -moved);
+        for (from, to) in [(101, 104), (107, 110)] {
+            journal.written(Kind::Video, secs(from), true);
+            journal
+                .gaps
+                .dropped(Kind::Video, secs(from + 1), DropReason::Disk);
+            journal.written(Kind::Video, secs(to), true);
+        }
+        let findings = journal.finish(secs(110));
+        let step = ClockRecord {
+            at: secs(5),
+            from: wall + secs(5),
+            to: wall + secs(5) - moved,
+        };
+        assert_eq!(findings.clock, [step]);
+        assert_eq!(findings.clock_moved(), -moved);
+        let dropped: Vec<_> = findings
+            .gaps
+            .iter()
+            .filter(|gap| gap.cause == "dropped")
+            .map(|gap| gap.started)
+            .collect();
+        assert_eq!(dropped, [wall + secs(1), wall + secs(7) - moved]);
     }
 
     #[test]

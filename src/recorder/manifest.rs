@@ -12,7 +12,7 @@ use time::{OffsetDateTime, UtcOffset};
 
 use super::drops::Drops;
 use super::error::RecorderError;
-pub use super::findings::{Findings, GapRecord, LayerRecord};
+pub use super::findings::{ClockRecord, Findings, GapRecord, LayerRecord};
 use super::messages::RecordingIdentity;
 use super::milliseconds;
 use super::pts_scan::Frames;
@@ -39,7 +39,7 @@ pub struct Manifest {
     /// When the recording started: the wall clock of the box, UTC.
     #[serde(with = "time::serde::rfc3339")]
     pub started: OffsetDateTime,
-    /// When it ended: `started` and the time that passed since, whatever the wall clock did.
+    /// When it ended: `started`, the time that passed since, and what the clock was set by.
     /// Absent while `state` is `recording`.
     #[serde(with = "time::serde::rfc3339::option", default)]
     pub ended: Option<OffsetDateTime>,
@@ -134,7 +134,7 @@ pub struct SegmentRecord {
     pub file: String,
     /// Its length. Of a damaged segment: what is known to be on the disk.
     pub bytes: u64,
-    /// When it starts: `started` of the recording and the media time since; UTC.
+    /// When it starts, as the wall clock of the box said then; UTC.
     #[serde(with = "time::serde::rfc3339")]
     pub started: OffsetDateTime,
     /// How long it plays, in milliseconds: from its first frame to the end of its last one.
@@ -403,6 +403,8 @@ mod tests {
             "gaps_omitted": 0,
             "layers": [],
             "layers_omitted": 0,
+            "clock": [],
+            "clock_omitted": 0,
             "totals": {
                 "bytes": 376,
                 "duration_ms": 1001,

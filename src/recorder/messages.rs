@@ -61,6 +61,8 @@ pub struct SegmentLayout {
     pub tracks: Vec<TrackRecord>,
     /// When its media starts, from the start of the recording, on the recording's timeline.
     pub starts_at: Duration,
+    /// By how much the wall clock was set forward since the recording's start.
+    pub clock_moved: time::Duration,
     /// Whether its timestamps or streams do not continue those of the segment before.
     pub discontinuity: bool,
 }

@@ -9,7 +9,8 @@
 //!
 //! - [`recording`]: the task that drives a recording; its [`cut`] decides what goes where, its
 //!   [`pace`] tells silence from lateness, its [`overlap`] keeps sound whole where it is cut; pure.
-//! - [`gaps`]: what is missing and why; pure. `journal` tells manifest and log of it.
+//! - [`gaps`]: what is missing and why; pure. `journal` tells manifest and log of it, and
+//!   of a wall clock that was set (`wall_clock`).
 //! - [`names`]: folders and files, from names that strangers chose.
 //! - `handover`: the bounded queue into the writer's thread.
 //! - `page_cache`: keeps written media out of the memory of the box.
@@ -57,11 +58,12 @@ pub mod tally;
 mod test_disk;
 #[cfg(test)]
 mod test_stream;
+mod wall_clock;
 mod writer;
 
 pub use drops::{DropReason, Drops};
 pub use error::{Closed, RecorderError};
-pub use findings::{Findings, GapRecord, LayerRecord};
+pub use findings::{ClockRecord, Findings, GapRecord, LayerRecord};
 pub use folder::prepare;
 pub use handle::{SegmentInput, WriterHandle};
 pub use handover::HandoverStats;

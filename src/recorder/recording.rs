@@ -32,7 +32,7 @@ use super::journal::Journal;
 use super::overlap::Overlap;
 use super::pace::Pace;
 use super::sealing::finish_writer;
-use super::segment_run::{ClosedSegment, SegmentRun, next_ending};
+use super::segment_run::{Begin, ClosedSegment, SegmentRun, next_ending};
 use super::summary::{RecordingProgress, RecordingSummary};
 use super::tally::Tally;
 use super::{
@@ -256,8 +256,11 @@ impl Recording {
             writer,
             layout,
             &tracks,
-            starts_at,
-            discontinuity,
+            Begin {
+                starts_at,
+                clock_moved: self.journal.clock_moved(),
+                discontinuity,
+            },
             &self.setup.graph,
         )
         .await?;
@@ -290,7 +293,8 @@ impl Recording {
             source: self.setup.source,
             started: OffsetDateTime::now_utc(),
         };
-        self.journal.begin(self.zero, identity.started);
+        self.journal
+            .begin(self.zero, Instant::now(), identity.started);
         let (root, settings) = (self.setup.root.clone(), self.setup.writer);
         let create = Arc::clone(&self.make_writer);
         let made = tokio::task::spawn_blocking(move || create(&root, &identity, settings)).await;
@@ -320,7 +324,12 @@ impl Recording {
         if let (Some(segment), Some(pace)) = (&mut self.segment, &self.pace) {
             segment.advance(pace.settled(now).saturating_sub(self.zero));
         }
-        self.journal.tick(self.media_time(now));
+        let media_now = self.media_time(now);
+        if self.writer.is_some() {
+            self.journal
+                .clock(media_now, Instant::now(), OffsetDateTime::now_utc());
+        }
+        self.journal.tick(media_now);
         if let Some((writer, _)) = &self.writer
             && let Some(findings) = self.journal.news(now)
         {

@@ -227,6 +227,7 @@ impl<F: Send> SegmentFile<F> {
         let found = self.scan.result();
         let counts = self.counts.clone().unwrap_or_default();
         let starts_at = time::Duration::try_from(self.layout.starts_at);
+        let starts_at = starts_at.map(|at| at.saturating_add(self.layout.clock_moved));
         SegmentRecord {
             file: self.name.clone(),
             bytes: self.segment.synced_bytes(),

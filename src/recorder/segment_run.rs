@@ -24,6 +24,17 @@ pub struct SegmentRun {
     tally: Tally,
 }
 
+/// Where a segment begins.
+#[derive(Debug, Clone, Copy)]
+pub struct Begin {
+    /// From the recording's start.
+    pub starts_at: Duration,
+    /// By how much the wall clock was set forward since the recording's start.
+    pub clock_moved: time::Duration,
+    /// It does not continue the segment before.
+    pub discontinuity: bool,
+}
+
 /// A segment whose graph has ended.
 #[derive(Debug)]
 pub struct ClosedSegment {
@@ -50,15 +61,15 @@ impl SegmentRun {
         writer: &mut WriterHandle,
         layout: Layout,
         tracks: &[Track],
-        starts_at: Duration,
-        discontinuity: bool,
+        begin: Begin,
         settings: &GraphSettings,
     ) -> Result<Self, RecordingError> {
-        let tracks = records(tracks, layout, settings);
+        let starts_at = begin.starts_at;
         let input = writer.open_segment(SegmentLayout {
-            tracks,
+            tracks: records(tracks, layout, settings),
             starts_at,
-            discontinuity,
+            clock_moved: begin.clock_moved,
+            discontinuity: begin.discontinuity,
         })?;
         let index = input.index();
         let settings = *settings;

@@ -57,9 +57,9 @@ impl Tally {
         for (reason, units) in counts.video.dropped.iter() {
             self.video.dropped.add(reason.into(), units);
         }
-        self.video
-            .dropped
-            .add(DropReason::Backpressure, counts.video.over_limit);
+        let dropped = &mut self.video.dropped;
+        dropped.add(DropReason::Backpressure, counts.video.over_limit);
+        dropped.add(DropReason::Disk, counts.video.over_limit_blocked);
         for (reason, units) in counts.audio.dropped.iter() {
             self.audio.dropped.add(reason.into(), units);
         }
@@ -113,6 +113,7 @@ impl From<media::DropReason> for DropReason {
             media::DropReason::AwaitingKeyframe => Self::AwaitingKeyframe,
             media::DropReason::Discontinuity => Self::Discontinuity,
             media::DropReason::QueueFull => Self::QueueFull,
+            media::DropReason::OutputBlocked => Self::Disk,
             media::DropReason::Late => Self::Late,
             media::DropReason::NoTrack => Self::Filtered,
         }

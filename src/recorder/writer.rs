@@ -307,7 +307,8 @@ impl<D: Disk> Writer<D> {
         self.manifest.state = RecordingState::Sealed;
         self.manifest.ended = time::Duration::try_from(self.since.elapsed())
             .ok()
-            .and_then(|length| self.manifest.started.checked_add(length));
+            .and_then(|length| self.manifest.started.checked_add(length))
+            .and_then(|end| end.checked_add(self.manifest.findings.clock_moved()));
         self.publish()
     }
 

@@ -247,7 +247,7 @@ fn a_graph_that_is_blocked_for_half_a_minute_costs_pictures_and_no_memory() {
     println!("gaps: {gaps:#?}");
     let lost = gaps.iter().find(|gap| gap.kind == Kind::Video).unwrap();
     assert_eq!(lost.cause, "dropped");
-    assert_eq!(lost.reason.as_deref(), Some("queue_full"));
+    assert_eq!(lost.reason.as_deref(), Some("disk"));
     let resumed = lost.at + lost.duration;
     println!(
         "pictures again at {resumed:?}, let go at {:?}",

@@ -80,6 +80,8 @@ impl Recording {
                 codec_out: FileCodec::H264,
             }],
             starts_at: Duration::from_secs(starts_at),
+            // An hour later each second.
+            clock_moved: time::Duration::HOUR * f64::from(u32::try_from(starts_at).unwrap()),
             discontinuity: false,
         };
         self.handle.open_segment(layout).unwrap()
@@ -194,7 +196,7 @@ async fn two_segments_overlap_and_both_are_whole() {
     assert_eq!(one.received.video, 33);
     assert_eq!(one.drops, counts().drops);
     assert_eq!(one.tracks, [TrackId::new("TR_1")]);
-    assert_eq!(two.started, datetime!(2026-11-22 04:17:01 UTC));
+    assert_eq!(two.started, datetime!(2026-11-22 05:17:01 UTC));
     assert_eq!(two.duration, Duration::from_secs(2));
     assert!(!two.damaged && two.drops.total() == 0);
 
