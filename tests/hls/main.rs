@@ -1,0 +1,62 @@
+//! A recording in a browser while it is made and when it is done: hls.js in Chromium.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+mod browser;
+mod site;
+#[path = "../stage/mod.rs"]
+mod stage;
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use browser::Browser;
+use site::Site;
+use stage::reeld::command;
+
+/// The least that segments can have; the recording has two of them and a piece of a third.
+const SEGMENT: &str = "10s";
+const LENGTH: f64 = 24.0;
+/// The playlist is read again each target duration, which is 20 s here.
+const LONG: Duration = Duration::from_mins(2);
+
+fn sealed(output: &Path) -> Option<PathBuf> {
+    let shelf = reeld::recorder::shelf::recordings(output).ok()?;
+    let folder = shelf.recordings.first()?.path.clone();
+    folder.join("00000.ts").exists().then_some(folder)
+}
+
+#[test]
+fn a_browser_plays_a_recording_while_it_is_made_and_to_its_end() {
+    let output = tempfile::tempdir().unwrap();
+    let mut recorder = command()
+        .args(["demo", "--duration", "24s", "--output"])
+        .arg(output.path())
+        .env("REELD_SEGMENT__DURATION", SEGMENT)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let folder = stage::poll("the first segment", LONG, || sealed(output.path()));
+    let site = Site::serve(&folder);
+    let _browser = Browser::open(&site.url());
+
+    let report = site.await_report("it plays", LONG, |report| report.time > 2.0);
+    assert!(recorder.try_wait().unwrap().is_none(), "recorded no more");
+    assert_eq!((report.kind.as_str(), report.live), ("EVENT", true));
+    assert_eq!((report.width, report.height), (1280, 720));
+
+    assert!(recorder.wait().unwrap().success());
+    let report = site.await_report("it has played all", LONG, |report| report.ended);
+    assert_eq!((report.kind.as_str(), report.live), ("VOD", false));
+    let missing = LENGTH - report.time;
+    assert!(missing.abs() < 0.3, "{missing} s are missing: {report:?}");
+    // It waits where nothing more is sealed yet, and sound begins 40 ms after the picture.
+    let trouble = |error: &&String| {
+        !error.starts_with("bufferStalledError") && !error.starts_with("bufferSeekOverHole at 0.0")
+    };
+    assert_eq!(report.errors.iter().find(trouble), None);
+    // 30 pictures a second less what a busy machine does not show, and 64 kb/s of AAC.
+    assert!(report.decoded_pictures > 600, "{report:?}");
+    assert!(report.decoded_sound > 100_000, "{report:?}");
+}
