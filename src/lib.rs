@@ -13,6 +13,8 @@
 //!   Only this module knows LiveKit.
 //! - [`media`]: decode, scale, encode and mux. Only this module imports GStreamer.
 //! - [`recorder`]: recordings, segments, manifest and playlist. Only this module writes media.
+//! - [`storage`]: how much of the disk may be used, what is deleted for it, and whether it can be
+//!   written at all.
 //! - [`bitstream`]: what encoded pictures say of themselves.
 //! - [`verify`]: reads a finished file back and says whether it is sound.
 //! - [`daemon`]: which rooms to record, waiting for them, ordered shutdown.
@@ -30,5 +32,6 @@ pub mod logging;
 pub mod media;
 pub mod recorder;
 pub mod room;
+pub mod storage;
 pub mod timebase;
 pub mod verify;

@@ -33,6 +33,11 @@ const MAX_UNIT_BYTES: RangeInclusive<ByteSize> =
 const HANDOVER_BYTES: RangeInclusive<ByteSize> =
     ByteSize::from_mebibytes(1)..=ByteSize::from_mebibytes(64);
 
+const QUOTA: RangeInclusive<ByteSize> = ByteSize::from_mebibytes(16)..=LARGEST_DISK;
+const MIN_FREE: RangeInclusive<ByteSize> = ByteSize::from_bytes(0)..=LARGEST_DISK;
+const LARGEST_DISK: ByteSize = ByteSize::from_bytes(1 << 46);
+const MAX_AGE: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(87_600);
+
 pub(super) fn output<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
     text(from, "a path in quotes", |path| {
         if path.is_empty() {
@@ -205,6 +210,18 @@ pub(super) fn flush_bytes<'de, D: Deserializer<'de>>(from: D) -> Result<ByteSize
 
 pub(super) fn handover_bytes<'de, D: Deserializer<'de>>(from: D) -> Result<ByteSize, D::Error> {
     size(from, &HANDOVER_BYTES)
+}
+
+pub(super) fn quota<'de, D: Deserializer<'de>>(from: D) -> Result<Option<ByteSize>, D::Error> {
+    size(from, &QUOTA).map(Some)
+}
+
+pub(super) fn min_free<'de, D: Deserializer<'de>>(from: D) -> Result<Option<ByteSize>, D::Error> {
+    size(from, &MIN_FREE).map(Some)
+}
+
+pub(super) fn max_age<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    duration(from, &MAX_AGE).map(Some)
 }
 
 fn duration<'de, D: Deserializer<'de>>(

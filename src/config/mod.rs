@@ -35,7 +35,7 @@ pub use error::{ConfigError, Origin, Warning};
 pub use load::{Flags, Loaded, check, load};
 pub use schema::{
     Audio, AudioCodec, Config, Gaps, Jitter, Limits, LiveKit, Log, OnLoss, Prefer,
-    ResolutionChange, Room, Segment, Selection, Video, Writer,
+    ResolutionChange, Room, Segment, Selection, Storage, Video, Writer,
 };
 pub use secret::Secret;
 pub use units::{BitRate, ByteSize};

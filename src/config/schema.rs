@@ -39,6 +39,8 @@ pub struct Config {
     pub gaps: Gaps,
     /// How files are written.
     pub writer: Writer,
+    /// How much of the disk may be used, and what becomes of old recordings.
+    pub storage: Storage,
     /// What is logged.
     pub log: Log,
     /// The rooms that `reeld run` records: `[[room]]` in the file.
@@ -59,6 +61,7 @@ impl Default for Config {
             segment: Segment::default(),
             gaps: Gaps::default(),
             writer: Writer::default(),
+            storage: Storage::default(),
             log: Log::default(),
             rooms: Vec::new(),
         }
@@ -350,6 +353,27 @@ impl Default for Writer {
             handover_bytes: ByteSize::from_mebibytes(8),
         }
     }
+}
+
+/// How much of the disk may be used, and what becomes of old recordings. Without a quota and an
+/// age nothing is ever deleted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Storage {
+    /// What all recordings together may have; 16 MiB to 65536 GiB. Beyond it the oldest are
+    /// deleted. By default there is no such limit.
+    #[serde(deserialize_with = "bounds::quota")]
+    pub quota: Option<ByteSize>,
+    /// What is to stay free on the file system; up to 65536 GiB. By default the lesser of a
+    /// tenth of it and 1 GiB.
+    #[serde(deserialize_with = "bounds::min_free")]
+    pub min_free: Option<ByteSize>,
+    /// Recordings that ended longer ago are deleted; 1 min to 87600 h. By default none are.
+    #[serde(
+        deserialize_with = "bounds::max_age",
+        serialize_with = "units::serialize_optional_duration"
+    )]
+    pub max_age: Option<Duration>,
 }
 
 /// What is logged.

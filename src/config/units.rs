@@ -191,6 +191,15 @@ pub(super) fn serialize_duration<S: Serializer>(
     serializer.serialize_str(&format_duration(*duration))
 }
 
+/// For `serialize_with`: [`format_duration`], where there is one.
+#[expect(clippy::ref_option, reason = "serde gives the field by reference")]
+pub(super) fn serialize_optional_duration<S: Serializer>(
+    duration: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    duration.map(format_duration).serialize(serializer)
+}
+
 /// The digits that a text starts with, and what follows; none when either is empty.
 fn split_number(text: &str) -> Option<(&str, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit())?;

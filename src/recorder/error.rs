@@ -21,6 +21,12 @@ pub enum RecorderError {
         /// What is not a directory.
         path: PathBuf,
     },
+    /// A folder of another kind, or of none of ours.
+    #[error("{path}: not a recording's folder; name one as `reeld ls` shows it")]
+    NotARecording {
+        /// What was named.
+        path: PathBuf,
+    },
     /// No permission, or the file system is mounted read-only.
     #[error("{path}: not writable; check its owner and mode, and that it is not mounted read-only")]
     NotWritable {

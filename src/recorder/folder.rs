@@ -14,6 +14,9 @@ use super::{names, shelf};
 /// wall clock each, which can stand still.
 const ATTEMPTS: u32 = 10_000;
 
+/// How often a room's folder may be removed, empty, while a recording is made in it.
+const REMOVALS: u32 = 10;
+
 /// Makes the output directory where it is missing and tries whether it can be written: said at
 /// the start, not when the first person joins.
 ///
@@ -22,9 +25,21 @@ const ATTEMPTS: u32 = 10_000;
 pub fn prepare(output: &Path) -> Result<(), RecorderError> {
     std::fs::create_dir_all(output)
         .map_err(|error| RecorderError::from_io("mkdir", output, error))?;
+    probe(output)
+}
+
+/// Tries whether the output directory is there and can be written, down to the disk. Makes no
+/// directory: that of a card which is not there must not be filled in.
+///
+/// # Errors
+/// When it is not there, is no directory or can't be written.
+pub fn probe(output: &Path) -> Result<(), RecorderError> {
     require_directory(output)?;
     let probe = output.join(format!(".reeld-probe-{}", std::process::id()));
-    let tried = File::create(&probe).and_then(|mut file| file.write_all(b"reeld"));
+    let tried = File::create(&probe).and_then(|mut file| {
+        file.write_all(b"reeld")?;
+        file.sync_all()
+    });
     let removed = std::fs::remove_file(&probe);
     tried
         .and(removed)
@@ -57,20 +72,32 @@ pub(super) fn create(
     started: OffsetDateTime,
     name: impl Fn(OffsetDateTime) -> String,
 ) -> Result<Place, RecorderError> {
-    require_directory(output)?;
     let room = output.join(room);
-    match std::fs::create_dir(&room) {
-        Ok(()) => sync_directory(output)?,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => require_directory(&room)?,
-        Err(error) => return Err(RecorderError::from_io("mkdir", &room, error)),
+    let mut attempts = 1;
+    loop {
+        match create_in(output, &room, started, &name) {
+            // The room's folder was removed together with the last recording in it.
+            Err(RecorderError::Missing { .. }) if attempts < REMOVALS => attempts += 1,
+            result => return result,
+        }
     }
-    let newest = shelf::recordings(&room)?.recordings.pop();
-    let place = create_unique(
-        &room,
-        first_free(started, newest.map(|it| it.started)),
-        name,
-    )?;
-    sync_directory(&room)?;
+}
+
+fn create_in(
+    output: &Path,
+    room: &Path,
+    started: OffsetDateTime,
+    name: impl Fn(OffsetDateTime) -> String,
+) -> Result<Place, RecorderError> {
+    require_directory(output)?;
+    match std::fs::create_dir(room) {
+        Ok(()) => sync_directory(output)?,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => require_directory(room)?,
+        Err(error) => return Err(RecorderError::from_io("mkdir", room, error)),
+    }
+    let newest = shelf::recordings(room)?.recordings.pop();
+    let place = create_unique(room, first_free(started, newest.map(|it| it.started)), name)?;
+    sync_directory(room)?;
     Ok(place)
 }
 
@@ -151,7 +178,7 @@ fn require_directory(path: &Path) -> Result<(), RecorderError> {
     }
 }
 
-fn sync_directory(path: &Path) -> Result<(), RecorderError> {
+pub(super) fn sync_directory(path: &Path) -> Result<(), RecorderError> {
     File::open(path)
         .and_then(|directory| directory.sync_all())
         .map_err(|error| RecorderError::from_io("fsync", path, error))

@@ -19,13 +19,16 @@
 //! - [`handle`]: what the recording task holds; [`messages`]: what is said both ways.
 //! - [`manifest`], [`playlist`]: what a recording holds, for programs and for players.
 //! - [`claim`]: one process at a time works on a recording's folder; [`shelf`]: finds the folders.
+//! - [`contents`]: what is in a folder; [`kept`]: which are never deleted; [`deletion`]: the others.
 //! - `pts_scan`: counts a segment's packets on their way.
 //! - [`drops`]: why a unit is not in the file.
 //!
 //! Nothing is renamed before it is synced, so a file with its final name is complete.
 
 pub mod claim;
+pub mod contents;
 mod cut;
+pub mod deletion;
 mod disk;
 pub mod drops;
 pub mod error;
@@ -37,6 +40,7 @@ pub mod handle;
 mod handover;
 mod input;
 mod journal;
+pub mod kept;
 pub mod manifest;
 pub mod messages;
 mod milliseconds;
@@ -64,7 +68,7 @@ mod writer;
 pub use drops::{DropReason, Drops};
 pub use error::{Closed, RecorderError};
 pub use findings::{ClockRecord, Findings, GapRecord, LayerRecord};
-pub use folder::prepare;
+pub use folder::{prepare, probe};
 pub use handle::{SegmentInput, WriterHandle};
 pub use handover::HandoverStats;
 pub use manifest::{FileCodec, Manifest, SegmentRecord, TrackRecord};

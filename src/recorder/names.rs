@@ -22,6 +22,13 @@ pub const MANIFEST: &str = "manifest.json";
 /// The HLS playlist in each recording's folder.
 pub const PLAYLIST: &str = "index.m3u8";
 
+/// The mark of a recording that is never deleted: an empty file in its folder.
+pub const KEPT: &str = "kept";
+
+/// In front of the name of a recording's folder that is being deleted: no name of a recording
+/// begins with a dot.
+pub const DELETING: &str = ".deleting-";
+
 /// How the name of a recording's folder begins.
 const TIME_OF_START: &[BorrowedFormatItem<'_>] =
     format_description!("[year][month][day]T[hour][minute][second]Z");

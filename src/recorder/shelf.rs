@@ -75,7 +75,7 @@ impl Shelf {
 }
 
 /// The directories in a directory. Those whose names are not UTF-8 are not ours.
-fn directories(path: &Path) -> io::Result<Vec<(PathBuf, String)>> {
+pub(super) fn directories(path: &Path) -> io::Result<Vec<(PathBuf, String)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(path)? {
         let entry = entry?;

@@ -19,7 +19,7 @@ mod damage_tests;
 mod finding;
 mod framer;
 #[cfg(test)]
-mod packets_for_tests;
+pub(crate) mod packets_for_tests;
 mod pcr;
 mod pes;
 mod reader;

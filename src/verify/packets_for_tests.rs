@@ -307,3 +307,10 @@ pub(super) fn opus_unit(packet: &[u8]) -> Vec<u8> {
     unit.extend(packet);
     unit
 }
+
+/// A sound file with `frames` pictures at 30 a second, and sound.
+pub(crate) fn sound_file(frames: u64) -> Vec<u8> {
+    let mut builder = Builder::new();
+    builder.media(90_000, frames);
+    builder.bytes
+}

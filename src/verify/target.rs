@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::VerifyError;
+use crate::recorder::names::DELETING;
 
 /// What is verified together.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,6 +22,12 @@ pub(super) enum Target {
 pub(super) fn is_sealed(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.ends_with(".ts") && !name.ends_with(".recording.ts")
+}
+
+/// Whether it is what is left of a recording that is deleted: half of it, and of no interest.
+fn is_being_deleted(directory: &Path) -> bool {
+    let name = directory.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with(DELETING)
 }
 
 /// Finds the recordings at `path` and below it. Links to directories are not followed: they
@@ -65,6 +72,9 @@ fn list(directory: &Path) -> Result<Listing, VerifyError> {
         let entry = entry.map_err(unreadable)?;
         let path = entry.path();
         if entry.file_type().map_err(unreadable)?.is_dir() {
+            if is_being_deleted(&path) {
+                continue;
+            }
             listing.directories.push(path);
         } else if path.extension().is_some_and(|extension| extension == "ts") {
             listing.segments.push(path);
@@ -87,6 +97,11 @@ mod tests {
         let recording = root.path().join("room/20261122T041700Z-ann-camera");
         fs::create_dir_all(&recording).unwrap();
         fs::create_dir_all(root.path().join("another/empty")).unwrap();
+        let half = root
+            .path()
+            .join("room/.deleting-20261122T041600Z-ann-camera");
+        fs::create_dir_all(&half).unwrap();
+        fs::write(half.join("00000.ts"), "").unwrap();
         for name in [
             "00001.recording.ts",
             "00000.ts",

@@ -112,6 +112,9 @@ fn the_annotated_file_names_the_bounds_that_hold() {
         ("gaps.warn_after", "\"500ms\"", "\"10m\""),
         ("writer.flush_bytes", "\"1MiB\"", "\"4MiB\""),
         ("writer.flush_interval", "\"100ms\"", "\"1s\""),
+        ("storage.quota", "\"16MiB\"", "\"65536GiB\""),
+        ("storage.min_free", "\"0B\"", "\"65536GiB\""),
+        ("storage.max_age", "\"1m\"", "\"87600h\""),
         ("select.max_participants", "1", "256"),
         ("jitter.max_frames", "5", "300"),
         ("limits.max_tracks", "1", "1024"),
@@ -194,6 +197,10 @@ fn every_key_is_read_from_the_file() {
         flush_bytes = "1MiB"
         flush_interval = "250ms"
         handover_bytes = "2MiB"
+        [storage]
+        quota = "32GB"
+        min_free = "0B"
+        max_age = "720h"
         [log]
         level = "warn,reeld=debug"
         [[room]]
@@ -250,6 +257,11 @@ fn every_key_is_read_from_the_file() {
             flush_bytes: ByteSize::from_mebibytes(1),
             flush_interval: Duration::from_millis(250),
             handover_bytes: ByteSize::from_mebibytes(2),
+        },
+        storage: Storage {
+            quota: Some(ByteSize::from_bytes(32_000_000_000)),
+            min_free: Some(ByteSize::from_bytes(0)),
+            max_age: Some(Duration::from_hours(720)),
         },
         log: Log {
             level: "warn,reeld=debug".to_owned(),

@@ -1,0 +1,139 @@
+//! The thread that looks after the storage. A disk that hangs holds up this thread alone.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::clock::Moment;
+use super::custodian::Custodian;
+use super::retention::Limits;
+use super::state::Storage;
+
+/// Between two looks at the free space: one system call that does not touch the disk.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Between two steps of a deletion, so that recordings get at the disk meanwhile.
+const BREATH: Duration = Duration::from_millis(50);
+
+/// Looks after the storage until it is dropped; nothing waits for its end.
+#[derive(Debug)]
+pub struct Keeper {
+    /// One call is enough for any number: more are dropped. When it is gone, the thread ends.
+    calls: SyncSender<()>,
+    storage: watch::Receiver<Storage>,
+}
+
+impl Keeper {
+    /// Starts to look after `output`, which should be there.
+    ///
+    /// # Errors
+    /// When the operating system gives no thread.
+    pub fn start(output: PathBuf, limits: Limits) -> io::Result<Self> {
+        let (calls, called) = mpsc::sync_channel(1);
+        let (publish, storage) = watch::channel(Storage::default());
+        thread::Builder::new()
+            .name("reeld-storage".to_owned())
+            .spawn(move || run(Custodian::new(output, limits), &called, &publish))?;
+        Ok(Self { calls, storage })
+    }
+
+    /// How the storage stands. Before the first look it says that it is ready, with `looked` none.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Storage> {
+        self.storage.clone()
+    }
+
+    /// Asks for a thorough look at once: a writer has met an error. Never waits.
+    pub fn look_now(&self) {
+        match self.calls.try_send(()) {
+            Ok(()) | Err(TrySendError::Full(())) => {}
+            Err(TrySendError::Disconnected(())) => {
+                tracing::error!("the thread of the storage has died, please report this");
+            }
+        }
+    }
+}
+
+fn run(mut custodian: Custodian, called: &Receiver<()>, publish: &watch::Sender<Storage>) {
+    let mut thorough = true;
+    loop {
+        announce(custodian.look(Moment::now(), thorough), publish);
+        let mut pause = || match called.recv_timeout(BREATH) {
+            Err(RecvTimeoutError::Disconnected) => ControlFlow::Break(()),
+            // A look follows the deletion anyway.
+            Ok(()) | Err(RecvTimeoutError::Timeout) => ControlFlow::Continue(()),
+        };
+        if custodian.tidy(Moment::now(), &mut pause) {
+            announce(custodian.look(Moment::now(), false), publish);
+        }
+        thorough = match called.recv_timeout(LOOK) {
+            Ok(()) => true,
+            Err(RecvTimeoutError::Timeout) => false,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+    }
+}
+
+/// Publishes how the storage stands, and logs a change.
+fn announce(storage: &Storage, publish: &watch::Sender<Storage>) {
+    publish.send_if_modified(|published| {
+        let first = published.looked.is_none();
+        let changed = !published.state.is_like(&storage.state);
+        published.clone_from(storage);
+        if changed {
+            say(storage);
+        }
+        first || changed
+    });
+}
+
+fn say(storage: &Storage) {
+    let free = storage.space.map(|space| space.free);
+    let (used, floor) = (storage.used, storage.floor);
+    let state = storage.state.as_str();
+    if storage.state.may_record() {
+        tracing::info!(state, free, floor, used, "storage: {}", storage.state);
+    } else {
+        tracing::error!(state, free, floor, used, "storage: {}", storage.state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::StorageState;
+    use std::fs;
+
+    #[tokio::test]
+    async fn a_directory_that_goes_and_comes_back_is_noticed() {
+        let root = tempfile::tempdir().unwrap();
+        let output = root.path().join("output");
+        fs::create_dir(&output).unwrap();
+        let limits = Limits {
+            min_free: Some(0),
+            ..Limits::default()
+        };
+        let keeper = Keeper::start(output.clone(), limits).unwrap();
+        let mut watch = keeper.watch();
+        watch.wait_for(|now| now.looked.is_some()).await.unwrap();
+        assert_eq!(watch.borrow().state, StorageState::Ready);
+        fs::remove_dir(&output).unwrap();
+        watch
+            .wait_for(|now| now.state == StorageState::Missing)
+            .await
+            .unwrap();
+        assert!(!output.exists());
+        fs::create_dir(&output).unwrap();
+        keeper.look_now();
+        watch.wait_for(|now| now.state.may_record()).await.unwrap();
+        assert!(watch.borrow().space.is_some());
+        drop(keeper);
+        // The thread ends, and what it publishes with it.
+        while watch.changed().await.is_ok() {}
+    }
+}
