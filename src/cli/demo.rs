@@ -9,13 +9,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::nothing::Nothing;
 use super::progress::{self, Style};
-use super::record::{listen, runtime};
+use super::record::{keep, listen, require_room, runtime};
 use super::summary::Report;
 use super::{Exit, Failure};
 use crate::config::units::parse_duration;
 use crate::config::{self, Flags};
 use crate::daemon::join;
-use crate::daemon::room::{self, OnFailure, RoomProgress};
+use crate::daemon::room;
+use crate::daemon::settings::{OnFailure, RoomProgress};
 use crate::room::{COMMAND_QUEUE, Codec, EventSender, synthetic};
 use crate::{logging, media, recorder};
 
@@ -46,8 +47,10 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let style = Style::choose(std::io::stderr().is_terminal(), args.json);
     logging::init(style.log_level(&config), logging::Style::detect())?;
     recorder::prepare(&config.output)?;
+    let keeper = keep(&config)?;
     media::init()?;
     runtime()?.block_on(async {
+        require_room(&keeper).await?;
         let stop = CancellationToken::new();
         listen(&stop, None)?;
         let (sender, events) = EventSender::channel();
@@ -58,7 +61,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         });
         let (progress, watched) = watch::channel(RoomProgress::default());
         let shown = tokio::spawn(progress::show(style, watched));
-        let settings = join::room_settings(&config, ROOM, OnFailure::Stop);
+        let settings = join::room_settings(&config, ROOM, OnFailure::Stop, keeper.watch());
         let mut report = Report::new(ROOM);
         let totals = room::follow(settings, events, commands, stop, progress, |summary| {
             report.add(summary);
@@ -70,6 +73,9 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         let nothing = (!report.has_files()).then(|| Nothing::of(&report, &totals));
         if let Some(cause) = report.into_failure() {
             return Err(cause.into());
+        }
+        if let Some(storage) = totals.storage {
+            return Err(Failure::NoRoom(storage));
         }
         end?;
         match nothing {

@@ -11,6 +11,7 @@ use crate::recorder::RecorderError;
 use crate::recorder::recording::{RecordingError, one_line};
 use crate::room::livekit::LiveKitError;
 use crate::room::{RoomEnd, SelectionError};
+use crate::storage::StorageState;
 use crate::verify::VerifyError;
 
 /// How the program ends. The numbers are documented in `--help` and don't change.
@@ -78,6 +79,9 @@ pub enum Failure {
     /// The output can't be written.
     #[error("{}", one_line(.0))]
     Storage(#[from] RecorderError),
+    /// The output takes no recordings at the moment.
+    #[error("{0}")]
+    NoRoom(StorageState),
     /// A part of GStreamer is missing or failed.
     #[error("{}", one_line(.0))]
     Media(#[from] MediaError),
@@ -115,7 +119,7 @@ impl Failure {
                 Exit::Configuration
             }
             Self::LiveKit(error) => of_livekit(error),
-            Self::Storage(_) | Self::Verify(_) => Exit::Storage,
+            Self::Storage(_) | Self::NoRoom(_) | Self::Verify(_) => Exit::Storage,
             Self::Media(_) => Exit::Media,
             Self::Recording(error) => of_recording(error),
             Self::Removed => Exit::Refused,

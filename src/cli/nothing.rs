@@ -1,7 +1,7 @@
 //! Why a run that recorded nothing did so: what its person can do differs.
 
 use super::summary::Report;
-use crate::daemon::room::RoomTotals;
+use crate::daemon::settings::RoomTotals;
 
 /// Why nothing was recorded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -8,7 +8,7 @@ use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 use tokio::sync::watch;
 
 use crate::config::Config;
-use crate::daemon::room::RoomProgress;
+use crate::daemon::settings::RoomProgress;
 use crate::recorder::Drops;
 
 /// Between two log lines.

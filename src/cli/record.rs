@@ -15,10 +15,14 @@ use super::{Exit, Failure, signals};
 use crate::config::units::parse_duration;
 use crate::config::{self, Config, Flags, Room};
 use crate::daemon::join::{self, Stay};
-use crate::daemon::room::{OnFailure, RoomProgress};
+use crate::daemon::settings::{OnFailure, RoomProgress};
 use crate::room::RoomEnd;
 use crate::room::livekit;
+use crate::storage::{Keeper, Limits};
 use crate::{logging, media, recorder};
+
+/// How long the disk may take to say how much is free.
+const FIRST_LOOK: Duration = Duration::from_secs(5);
 
 /// Record one room now, until the duration is over, the room closes or Ctrl-C.
 #[derive(Debug, clap::Args)]
@@ -67,13 +71,16 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let plan = join::plan(&config, &connection, config.selection(&room))?;
     trust(&config)?;
     recorder::prepare(&config.output)?;
+    let keeper = keep(&config)?;
     media::init()?;
     runtime()?.block_on(async {
+        require_room(&keeper).await?;
         let stop = CancellationToken::new();
         listen(&stop, args.duration)?;
         let (progress, watched) = watch::channel(RoomProgress::default());
         let shown = tokio::spawn(progress::show(style, watched));
-        let settings = join::room_settings(&config, &room.name, OnFailure::Stop);
+        let storage = keeper.watch();
+        let settings = join::room_settings(&config, &room.name, OnFailure::Stop, storage);
         let mut report = Report::new(&room.name);
         let stay = join::record(plan, settings, stop, progress, |summary| {
             report.add(summary);
@@ -92,6 +99,28 @@ pub(super) fn trust(config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Starts to look after the output directory.
+pub(super) fn keep(config: &Config) -> Result<Keeper, Failure> {
+    let limits = Limits::of(&config.storage);
+    Keeper::start(config.output.clone(), limits).map_err(|source| Failure::System {
+        doing: "starting a thread for the storage",
+        source,
+    })
+}
+
+/// Fails when the storage takes no recordings, so that this is said before anything is joined.
+/// A disk that does not answer is left to show itself.
+pub(super) async fn require_room(keeper: &Keeper) -> Result<(), Failure> {
+    let mut storage = keeper.watch();
+    let looked = storage.wait_for(|storage| storage.looked.is_some());
+    match tokio::time::timeout(FIRST_LOOK, looked).await {
+        Ok(Ok(storage)) if !storage.state.may_record() => {
+            Err(Failure::NoRoom(storage.state.clone()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Prints the summary and says how it all ended.
 fn conclude(mut report: Report, json: bool, stay: Stay) -> Result<Exit, Failure> {
     let Stay { end, totals } = stay;
@@ -103,6 +132,9 @@ fn conclude(mut report: Report, json: bool, stay: Stay) -> Result<Exit, Failure>
     let nothing = (!report.has_files()).then(|| Nothing::of(&report, &totals));
     if let Some(cause) = report.into_failure() {
         return Err(cause.into());
+    }
+    if let Some(storage) = totals.storage {
+        return Err(Failure::NoRoom(storage));
     }
     match end? {
         RoomEnd::Left | RoomEnd::Closed => match nothing {

@@ -33,13 +33,14 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     config.require_rooms()?;
     record::trust(&config)?;
     recorder::prepare(&config.output)?;
+    let keeper = record::keep(&config)?;
     media::init()?;
     record::runtime()?.block_on(async {
         let stop = CancellationToken::new();
         signals::stop_on_signals(stop.clone())
             .map_err(|source| Failure::System { doing: "listening for signals", source })?;
         tracing::info!(rooms = config.rooms.len(), output = %config.output.display(), "reeld is running");
-        rooms::run(&config, &stop).await?;
+        rooms::run(&config, &keeper, &stop).await?;
         tracing::info!("reeld has stopped");
         Ok(Exit::Done)
     })

@@ -6,16 +6,26 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::room::{self, OnFailure, RoomProgress, RoomSettings, RoomTotals};
+use super::room;
+use super::settings::{OnFailure, RoomProgress, RoomSettings, RoomTotals, Turnover};
 use crate::config::{self, Config, Connection};
 use crate::media::{self, AudioOut, GraphSettings, InFlight};
 use crate::recorder::WriterSettings;
 use crate::recorder::summary::RecordingSummary;
 use crate::room::livekit::{self, Credentials, Join, LiveKitError};
 use crate::room::{COMMAND_QUEUE, Codec, EventSender, RoomEnd, Selection, SelectionError};
+use crate::storage::Storage;
 
 /// How long the source may take to leave once everything is sealed.
 const LEAVE: Duration = Duration::from_secs(3);
+
+/// A participant who stays for weeks is recorded in folders of a day: what is old can then be
+/// deleted, and what is listed of one recording stays small.
+const LONGEST_RECORDING: Duration = Duration::from_hours(24);
+
+/// No recording has more of the quota than this part, so that what is deleted for the newest
+/// media is the oldest, and not all there is.
+const PART_OF_QUOTA: u64 = 10;
 
 /// A stay in a room that is over.
 #[derive(Debug)]
@@ -101,7 +111,12 @@ fn unrecordable() -> BTreeMap<Codec, String> {
 
 /// How `room` is recorded under `config`.
 #[must_use]
-pub fn room_settings(config: &Config, room: &str, on_failure: OnFailure) -> RoomSettings {
+pub fn room_settings(
+    config: &Config,
+    room: &str,
+    on_failure: OnFailure,
+    storage: watch::Receiver<Storage>,
+) -> RoomSettings {
     let audio = match config.audio.codec {
         config::AudioCodec::Aac => AudioOut::Aac {
             bitrate: config.audio.bitrate.bits_per_second(),
@@ -127,6 +142,14 @@ pub fn room_settings(config: &Config, room: &str, on_failure: OnFailure) -> Room
         cut_on_resize: config.segment.on_resolution_change == config::ResolutionChange::New,
         max_unit_bytes: in_memory(config.limits.max_unit_bytes),
         warn_after: config.gaps.warn_after,
+        turnover: Turnover {
+            after: LONGEST_RECORDING,
+            bytes: config
+                .storage
+                .quota
+                .map(|quota| quota.bytes() / PART_OF_QUOTA),
+        },
+        storage,
         on_failure,
     }
 }

@@ -13,10 +13,17 @@ use crate::room::{
 };
 
 /// How long a recording that failed is left alone before it is tried again, at first.
-pub(super) const RETRY: Duration = Duration::from_secs(10);
+pub(super) const RETRY: Duration = Duration::from_secs(1);
 
-/// The same at most, when it keeps failing.
-pub(super) const LONGEST_RETRY: Duration = Duration::from_mins(5);
+/// The same at most, when it keeps failing. A card that was put back is not waited for longer:
+/// while the storage is known not to take anything, nothing is tried at all.
+pub(super) const LONGEST_RETRY: Duration = Duration::from_secs(30);
+
+/// What has run for this long without a failure starts with the first wait again.
+const GOOD_RUN: Duration = Duration::from_mins(1);
+
+/// A successor that failed is not tried again for this long.
+const NEXT_TRY: Duration = Duration::from_mins(5);
 
 /// What belongs together: a participant's camera and microphone, or a screen and its sound.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,34 +50,179 @@ pub(super) struct Live {
     /// Tracks that the server holds back.
     pub(super) paused: BTreeSet<TrackId>,
     pub(super) state: State,
-    pub(super) retries: Backoff,
+    /// Takes over once it has written something.
+    successor: Option<Running>,
+    no_successor_before: Option<Instant>,
+    retries: Backoff,
 }
 
 /// How their recording stands.
 pub(super) enum State {
-    Recording {
-        number: u64,
-        inbox: EventSender,
-        progress: watch::Receiver<RecordingProgress>,
-    },
+    Recording(Running),
+    /// The storage takes nothing at the moment.
+    Suspended,
     Failed {
         retry_at: Instant,
     },
 }
 
-impl Live {
-    /// Tells a recording that has just started how things stand.
-    pub(super) fn introduce(&mut self, interrupted: Option<Interruption>) {
-        for track in self.tracks.clone().into_values() {
-            let id = track.id.clone();
-            let paused = self.paused.contains(&id);
-            self.tell(RoomEvent::TrackAdded(track));
-            if paused {
-                self.tell(RoomEvent::TrackPaused { id, paused });
-            }
+/// A recording that runs.
+pub(super) struct Running {
+    pub(super) number: u64,
+    pub(super) inbox: EventSender,
+    pub(super) progress: watch::Receiver<RecordingProgress>,
+    pub(super) since: Instant,
+}
+
+/// When a recording has become so long that another one takes over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turnover {
+    /// After this long.
+    pub after: Duration,
+    /// When it has this many bytes, if that is a reason.
+    pub bytes: Option<u64>,
+}
+
+/// What is to be done for one [`Live`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    Nothing,
+    /// Start a recording.
+    Start,
+    /// Start one beside the other, which has become too long.
+    Succeed,
+    /// The successor has begun: the other one can end.
+    HandOver,
+}
+
+impl Due {
+    /// For the log.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing is due",
+            Self::Start => "trying to record again",
+            Self::Succeed => "this recording has become long: the next one begins",
+            Self::HandOver => "the next recording has begun: this one ends",
         }
-        if let Some(cause) = interrupted {
-            self.tell(RoomEvent::Interrupted { cause });
+    }
+}
+
+impl Running {
+    fn is_too_long(&self, now: Instant, turnover: Turnover) -> bool {
+        let written = self.progress.borrow().disk.written;
+        now.saturating_duration_since(self.since) >= turnover.after
+            || turnover.bytes.is_some_and(|most| written >= most)
+    }
+
+    fn has_begun(&self) -> bool {
+        self.progress.borrow().disk.written > 0
+    }
+}
+
+impl Live {
+    pub(super) fn new(track: Track, state: State) -> Self {
+        Self {
+            tracks: BTreeMap::from([(track.id.clone(), track)]),
+            paused: BTreeSet::new(),
+            state,
+            successor: None,
+            no_successor_before: None,
+            retries: Backoff::new(RETRY, LONGEST_RETRY),
+        }
+    }
+
+    /// What is to be done at `now`, as the storage may or may not be written.
+    pub(super) fn due(&self, now: Instant, may_record: bool, turnover: Turnover) -> Due {
+        match (&self.state, &self.successor) {
+            (State::Failed { retry_at }, _) if may_record && *retry_at <= now => Due::Start,
+            (State::Suspended, _) if may_record => Due::Start,
+            (State::Recording(_), Some(next)) if next.has_begun() => Due::HandOver,
+            (State::Recording(current), None)
+                if current.is_too_long(now, turnover)
+                    && self.no_successor_before.is_none_or(|at| at <= now) =>
+            {
+                Due::Succeed
+            }
+            _ => Due::Nothing,
+        }
+    }
+
+    /// A recording was started for these tracks: it is told how things stand.
+    pub(super) fn start(&mut self, running: Running, interrupted: Option<Interruption>) {
+        self.state = State::Recording(running);
+        self.introduce(interrupted);
+    }
+
+    /// The same for one that is to take over.
+    pub(super) fn succeed(&mut self, running: Running, interrupted: Option<Interruption>) {
+        self.introduce_to(&running.inbox, interrupted);
+        self.successor = Some(running);
+    }
+
+    /// Lets the successor take over. Dropping the inbox of the other one seals it.
+    pub(super) fn hand_over(&mut self) {
+        if let Some(next) = self.successor.take() {
+            self.state = State::Recording(next);
+        }
+    }
+
+    /// Ends what is recorded: the storage takes nothing any more. True if anything was.
+    pub(super) fn suspend(&mut self) -> bool {
+        self.successor = None;
+        let before = std::mem::replace(&mut self.state, State::Suspended);
+        matches!(before, State::Recording(_))
+    }
+
+    /// The recording of this number is over, and nobody has asked for that.
+    pub(super) fn ended(&mut self, number: u64, now: Instant) {
+        if self
+            .successor
+            .as_ref()
+            .is_some_and(|it| it.number == number)
+        {
+            self.successor = None;
+            self.no_successor_before = Some(now + NEXT_TRY);
+        }
+        let State::Recording(current) = &self.state else {
+            return;
+        };
+        if current.number == number {
+            if now.saturating_duration_since(current.since) >= GOOD_RUN {
+                self.retries.reset();
+            }
+            self.state = match self.successor.take() {
+                Some(next) => State::Recording(next),
+                None => self.failed(now),
+            };
+        }
+    }
+
+    fn failed(&mut self, now: Instant) -> State {
+        State::Failed {
+            retry_at: now + self.retries.next(fastrand::f64()),
+        }
+    }
+
+    /// Tells a recording that has just started how things stand.
+    pub(super) fn introduce(&self, interrupted: Option<Interruption>) {
+        if let State::Recording(running) = &self.state {
+            self.introduce_to(&running.inbox, interrupted);
+        }
+    }
+
+    fn introduce_to(&self, inbox: &EventSender, interrupted: Option<Interruption>) {
+        let tracks = self.tracks.values().flat_map(|track| {
+            let id = &track.id;
+            let held_back = self.paused.contains(id).then(|| RoomEvent::TrackPaused {
+                id: id.clone(),
+                paused: true,
+            });
+            std::iter::once(RoomEvent::TrackAdded(track.clone())).chain(held_back)
+        });
+        let interrupted = interrupted.map(|cause| RoomEvent::Interrupted { cause });
+        for event in tracks.chain(interrupted) {
+            // It is empty: there is room, or its task is over and is about to be taken note of.
+            let _ = inbox.try_tell(event);
         }
     }
 
@@ -95,18 +247,27 @@ impl Live {
     /// Gives a unit to the recording, which counts those that it has no room for. False when it
     /// has failed and nobody listens.
     pub(super) fn offer(&self, id: TrackId, unit: AccessUnit) -> bool {
+        if let Some(next) = &self.successor {
+            // Whether it listens shows when it is to take over.
+            let _ = next.inbox.offer(id.clone(), unit.clone());
+        }
         match &self.state {
-            State::Recording { inbox, .. } => inbox.offer(id, unit).is_ok(),
-            State::Failed { .. } => false,
+            State::Recording(running) => running.inbox.offer(id, unit).is_ok(),
+            State::Suspended | State::Failed { .. } => false,
         }
     }
 
     /// Tells the recording something, never waiting. False when it has failed and nobody listens.
     pub(super) fn tell(&mut self, event: RoomEvent) -> bool {
-        let State::Recording { inbox, .. } = &self.state else {
+        if let Some(next) = &self.successor
+            && matches!(next.inbox.try_tell(event.clone()), Ok(Delivery::Dropped))
+        {
+            self.successor = None;
+        }
+        let State::Recording(running) = &self.state else {
             return false;
         };
-        match inbox.try_tell(event) {
+        match running.inbox.try_tell(event) {
             Ok(Delivery::Queued) => true,
             // Its task is over, and is about to be taken note of.
             Err(ReceiverGone) => false,
@@ -127,106 +288,9 @@ impl Live {
                 "a recording hangs and is given up: check the disk"
             );
         }
-        self.state = State::Failed {
-            retry_at: Instant::now() + self.retries.next(fastrand::f64()),
-        };
+        self.state = self.failed(Instant::now());
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::recorder::recording::INBOX;
-    use crate::room::{Codec, EventReceiver, test_track};
-
-    fn camera() -> Track {
-        test_track::track("V", Source::Camera, Codec::H264)
-    }
-
-    fn live() -> (Live, EventReceiver) {
-        let (inbox, receiver) = EventSender::bounded(INBOX);
-        let (_, progress) = watch::channel(RecordingProgress::default());
-        let camera = camera();
-        let live = Live {
-            tracks: BTreeMap::from([(camera.id.clone(), camera)]),
-            paused: BTreeSet::new(),
-            state: State::Recording {
-                number: 1,
-                inbox,
-                progress,
-            },
-            retries: Backoff::new(RETRY, LONGEST_RETRY),
-        };
-        (live, receiver)
-    }
-
-    #[tokio::test]
-    async fn a_recording_that_hangs_is_given_up_and_waited_for_by_nobody() {
-        let (mut live, mut hung) = live();
-        let unit = AccessUnit {
-            at: Duration::ZERO,
-            keyframe: true,
-            contiguous: true,
-            data: vec![0; 100_000].into(),
-        };
-        for _ in 0..1_000 {
-            assert!(live.offer(TrackId::new("V"), unit.clone()));
-        }
-        // What is said of tracks gets through for long after units do not.
-        let muted = || RoomEvent::TrackMuted {
-            id: TrackId::new("V"),
-            muted: true,
-        };
-        let told = (0..1_000).take_while(|_| live.tell(muted())).count();
-        assert!((32..INBOX.events).contains(&told), "{told}");
-        assert!(matches!(live.state, State::Failed { .. }));
-        assert!(!live.offer(TrackId::new("V"), unit));
-
-        let (mut units, mut dropped) = (0, 0);
-        while let Some(event) = hung.recv().await {
-            match event {
-                RoomEvent::Media { .. } => units += 1,
-                RoomEvent::UnitsDropped { units, .. } => dropped += units,
-                _ => {}
-            }
-        }
-        assert_eq!(
-            (units, dropped),
-            (INBOX.bytes as u64 / 100_000, 1_000 - units)
-        );
-    }
-
-    #[tokio::test]
-    async fn a_recording_that_starts_late_is_told_how_things_stand() {
-        let (mut live, mut inbox) = live();
-        let id = TrackId::new("V");
-        live.mute(id.clone(), true);
-        live.pause(id.clone(), true);
-        let cause = Interruption::Migration;
-        live.introduce(Some(cause));
-        live.mute(id.clone(), false);
-        live.pause(id.clone(), false);
-        live.introduce(None);
-        let muted = |muted| RoomEvent::TrackMuted {
-            id: id.clone(),
-            muted,
-        };
-        let paused = |paused| RoomEvent::TrackPaused {
-            id: id.clone(),
-            paused,
-        };
-        let added = |muted| RoomEvent::TrackAdded(Track { muted, ..camera() });
-        let interrupted = RoomEvent::Interrupted { cause };
-        let late = [added(true), paused(true), interrupted];
-        let later = [muted(false), paused(false), added(false)];
-        for expected in [muted(true), paused(true)]
-            .into_iter()
-            .chain(late)
-            .chain(later)
-        {
-            assert_eq!(inbox.recv().await, Some(expected));
-        }
-        drop(live);
-        assert_eq!(inbox.recv().await, None);
-    }
-}
+mod tests;

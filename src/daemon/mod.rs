@@ -1,6 +1,7 @@
 //! Rooms recorded unattended, and once.
 //!
 //! - [`room`]: the task of one room, whatever its source.
+//! - [`settings`]: how, and what comes of it.
 //! - `live`: one recording as its room sees it.
 //! - [`join`]: a LiveKit room from join to end, with what it recorded.
 //! - [`rooms`]: all rooms of a configuration, each joined again and again.
@@ -9,3 +10,4 @@ pub mod join;
 mod live;
 pub mod room;
 pub mod rooms;
+pub mod settings;

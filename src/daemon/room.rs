@@ -6,73 +6,25 @@
 //! A recording belongs to an identity, not to a stay in the room: who comes back under another
 //! `sid`, their new tracks announced before the old ones end, is recorded on.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::live::{Key, LONGEST_RETRY, Live, RETRY, State};
-use crate::backoff::Backoff;
-use crate::media::GraphSettings;
-use crate::recorder::WriterSettings;
+use super::live::{Due, Key, Live, Running, State};
+use super::settings::{OnFailure, RoomProgress, RoomSettings, RoomTotals};
 use crate::recorder::recording::{self, INBOX, RecordingSetup};
 use crate::recorder::summary::{RecordingProgress, RecordingSummary};
 use crate::room::{
-    AccessUnit, EventReceiver, EventSender, Interruption, Refusals, RoomCommand, RoomEvent, Source,
-    Track, TrackEnd, TrackId,
+    AccessUnit, EventReceiver, EventSender, Interruption, RoomCommand, RoomEvent, Track, TrackEnd,
+    TrackId,
 };
+use crate::storage::Storage;
 
 /// How often progress is put together.
 const TICK: Duration = Duration::from_millis(500);
-
-/// How a room is recorded.
-#[derive(Debug, Clone)]
-pub struct RoomSettings {
-    /// Below which directory.
-    pub root: PathBuf,
-    /// The room's name.
-    pub room: String,
-    /// How each segment's graph works.
-    pub graph: GraphSettings,
-    /// How files are written, and how long segments are.
-    pub writer: WriterSettings,
-    /// A picture of another size starts a new segment.
-    pub cut_on_resize: bool,
-    /// The most bytes that an encoded picture or packet of sound may have.
-    pub max_unit_bytes: usize,
-    /// Gaps in picture or sound longer than this are warned of.
-    pub warn_after: Duration,
-    /// What to do about a recording that failed.
-    pub on_failure: OnFailure,
-}
-
-/// What to do about a recording that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnFailure {
-    /// End the room: somebody is watching.
-    Stop,
-    /// Try again after a while.
-    Retry,
-}
-
-/// The recordings of a room at one moment.
-#[derive(Debug, Clone, Default)]
-pub struct RoomProgress {
-    /// Participant, source and state of each.
-    pub recordings: Vec<(String, Source, RecordingProgress)>,
-}
-
-/// What a whole stay in a room was about.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct RoomTotals {
-    /// Tracks that were subscribed to; one that comes back, or in another codec, counts again.
-    pub tracks: u64,
-    /// Tracks that were asked for and not recorded.
-    pub refused: Refusals,
-}
 
 /// Records the room whose events these are, until they end or `stop` is cancelled. Everything
 /// is sealed on return; `finished` is given each recording when it is over.
@@ -87,6 +39,7 @@ pub async fn follow(
     progress: watch::Sender<RoomProgress>,
     mut finished: impl FnMut(RecordingSummary),
 ) -> RoomTotals {
+    let mut storage = Some(settings.storage.clone());
     let mut room = Room {
         settings,
         commands,
@@ -108,11 +61,18 @@ pub async fn follow(
                 None => break,
             },
             _ = tick.tick() => {
-                room.retry(Instant::now());
+                room.attend(Instant::now());
                 progress.send_replace(room.progress());
             }
             Some(ended) = room.tasks.join_next() => {
                 if room.ended(ended, &mut finished) && room.settings.on_failure == OnFailure::Stop {
+                    break;
+                }
+            }
+            known = changed(&mut storage) => {
+                if !known {
+                    storage = None;
+                } else if !room.heed_storage() && room.settings.on_failure == OnFailure::Stop {
                     break;
                 }
             }
@@ -128,10 +88,19 @@ pub async fn follow(
         tracing::warn!(
             room = room.settings.room.as_str(),
             units = room.unrecorded,
-            "units came while their recording had failed"
+            "units came while there was no recording of them: it had failed, or paused"
         );
     }
     room.totals
+}
+
+/// Waits for news of the storage; for ever when nobody looks after it any more, which is told
+/// once, as false.
+async fn changed(storage: &mut Option<watch::Receiver<Storage>>) -> bool {
+    match storage {
+        Some(storage) => storage.changed().await.is_ok(),
+        None => std::future::pending().await,
+    }
 }
 
 struct Room {
@@ -248,12 +217,12 @@ impl Room {
             live.tell(RoomEvent::TrackAdded(track));
             return;
         }
-        let mut live = Live {
-            tracks: BTreeMap::from([(track.id.clone(), track.clone())]),
-            paused: BTreeSet::new(),
-            state: self.start(&key, &track),
-            retries: Backoff::new(RETRY, LONGEST_RETRY),
+        let state = if self.may_record() {
+            State::Recording(self.start(&key, &track))
+        } else {
+            State::Suspended
         };
+        let live = Live::new(track, state);
         live.introduce(self.interrupted);
         self.live.insert(key, live);
     }
@@ -285,7 +254,7 @@ impl Room {
         self.live.get_mut(self.keys.get(id)?)
     }
 
-    fn start(&mut self, key: &Key, track: &Track) -> State {
+    fn start(&mut self, key: &Key, track: &Track) -> Running {
         let setup = RecordingSetup {
             root: self.settings.root.clone(),
             room: self.settings.room.clone(),
@@ -310,10 +279,11 @@ impl Room {
                 recording::run(setup, receiver, commands, sender).await,
             )
         });
-        State::Recording {
+        Running {
             number,
             inbox,
             progress,
+            since: Instant::now(),
         }
     }
 
@@ -340,47 +310,88 @@ impl Room {
                 "recording failed: {error}"
             );
         }
-        if let Some(live) = self.live.get_mut(&key)
-            && matches!(live.state, State::Recording { number: current, .. } if current == number)
-        {
-            live.state = State::Failed {
-                retry_at: Instant::now() + live.retries.next(fastrand::f64()),
-            };
+        if let Some(live) = self.live.get_mut(&key) {
+            live.ended(number, Instant::now());
         }
         let failed = summary.error.is_some();
         finished(summary);
         failed
     }
 
-    fn retry(&mut self, now: Instant) {
-        let due: Vec<(Key, Track)> = self
+    fn may_record(&self) -> bool {
+        self.settings.storage.borrow().state.may_record()
+    }
+
+    /// Ends what is recorded when the storage takes nothing any more, and begins again when it
+    /// does. False when it does not.
+    fn heed_storage(&mut self) -> bool {
+        let state = self.settings.storage.borrow().state.clone();
+        if state.may_record() {
+            self.attend(Instant::now());
+            return true;
+        }
+        let mut recording = 0;
+        for live in self.live.values_mut() {
+            recording += u64::from(live.suspend());
+        }
+        if recording > 0 {
+            tracing::error!(
+                room = self.settings.room.as_str(),
+                recordings = recording,
+                storage = state.as_str(),
+                "recording pauses: {state}"
+            );
+        }
+        self.totals.storage = Some(state);
+        false
+    }
+
+    /// Starts and ends what is due.
+    fn attend(&mut self, now: Instant) {
+        let (may_record, turnover) = (self.may_record(), self.settings.turnover);
+        let due: Vec<(Key, Due)> = self
             .live
             .iter()
-            .filter(|(_, live)| matches!(live.state, State::Failed { retry_at } if retry_at <= now))
-            .filter_map(|(key, live)| Some((key.clone(), live.tracks.values().next()?.clone())))
+            .map(|(key, live)| (key.clone(), live.due(now, may_record, turnover)))
+            .filter(|(_, due)| *due != Due::Nothing)
             .collect();
-        for (key, first) in due {
-            tracing::info!(
-                room = self.settings.room.as_str(),
-                participant = first.participant.identity.as_str(),
-                "trying to record again"
-            );
-            let state = self.start(&key, &first);
-            let interrupted = self.interrupted;
-            if let Some(live) = self.live.get_mut(&key) {
-                live.state = state;
-                live.introduce(interrupted);
-            }
+        for (key, due) in due {
+            self.attend_to(&key, due);
+        }
+    }
+
+    fn attend_to(&mut self, key: &Key, due: Due) {
+        let first = |live: &Live| live.tracks.values().next().cloned();
+        let Some(track) = self.live.get(key).and_then(first) else {
+            return;
+        };
+        tracing::info!(
+            room = self.settings.room.as_str(),
+            participant = track.participant.identity.as_str(),
+            source = %track.source,
+            "{}",
+            due.as_str()
+        );
+        let begins = matches!(due, Due::Start | Due::Succeed);
+        let running = begins.then(|| self.start(key, &track));
+        let Some(live) = self.live.get_mut(key) else {
+            return;
+        };
+        match (due, running) {
+            (Due::Start, Some(running)) => live.start(running, self.interrupted),
+            (Due::Succeed, Some(running)) => live.succeed(running, self.interrupted),
+            (Due::HandOver, _) => live.hand_over(),
+            _ => {}
         }
     }
 
     fn progress(&self) -> RoomProgress {
         let recordings = self.live.values().filter_map(|live| {
             let track = live.tracks.values().next()?;
-            let State::Recording { progress, .. } = &live.state else {
+            let State::Recording(running) = &live.state else {
                 return None;
             };
-            let progress = progress.borrow().clone();
+            let progress = running.progress.borrow().clone();
             Some((track.participant.identity.clone(), track.source, progress))
         });
         RoomProgress {
@@ -394,11 +405,12 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::daemon::join;
-    use crate::room::{COMMAND_QUEUE, Limit, Refusal};
+    use crate::room::{COMMAND_QUEUE, Limit, Refusal, Refusals, Source};
 
     #[tokio::test]
     async fn refused_tracks_are_counted_by_reason() {
-        let settings = join::room_settings(&Config::default(), "h", OnFailure::Stop);
+        let (_storage, watched) = watch::channel(Storage::default());
+        let settings = join::room_settings(&Config::default(), "h", OnFailure::Stop, watched);
         let (sender, events) = EventSender::channel();
         let (commands, _orders) = mpsc::channel(COMMAND_QUEUE);
         let (progress, _) = watch::channel(RoomProgress::default());
@@ -419,6 +431,10 @@ mod tests {
             max_tracks: 2,
             unrecordable: 0,
         };
-        assert_eq!(totals, RoomTotals { tracks: 0, refused });
+        let expected = RoomTotals {
+            refused,
+            ..RoomTotals::default()
+        };
+        assert_eq!(totals, expected);
     }
 }

@@ -7,13 +7,14 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::join::{self, Stay};
-use super::room::{OnFailure, RoomProgress};
+use super::settings::{OnFailure, RoomProgress};
 use crate::backoff::Backoff;
 use crate::config::{Config, ConfigError, Room};
 use crate::recorder::recording::one_line;
 use crate::recorder::summary::RecordingSummary;
 use crate::room::livekit::{LiveKitError, Remedy};
 use crate::room::{Refusals, SelectionError};
+use crate::storage::Keeper;
 
 /// The first wait after a stay in a room.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -48,14 +49,23 @@ pub enum RoomsError {
 ///
 /// # Errors
 /// Before anything is joined, when a room can't be recorded as configured.
-pub async fn run(config: &Config, stop: &CancellationToken) -> Result<(), RoomsError> {
+pub async fn run(
+    config: &Config,
+    keeper: &Keeper,
+    stop: &CancellationToken,
+) -> Result<(), RoomsError> {
     let rooms = config.require_rooms()?;
     for room in rooms {
         plan(config, room)?;
     }
     let mut tasks = JoinSet::new();
     for room in rooms {
-        tasks.spawn(keep_recording(config.clone(), room.clone(), stop.clone()));
+        tasks.spawn(keep_recording(
+            config.clone(),
+            room.clone(),
+            keeper.clone(),
+            stop.clone(),
+        ));
     }
     while let Some(ended) = tasks.join_next().await {
         match ended {
@@ -80,20 +90,27 @@ fn plan(config: &Config, room: &Room) -> Result<crate::room::livekit::Join, Room
 async fn keep_recording(
     config: Config,
     room: Room,
+    keeper: Keeper,
     stop: CancellationToken,
 ) -> Result<(), RoomsError> {
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     while !stop.is_cancelled() {
         let joined = Instant::now();
         // A plan is made anew for each stay: a token is minted and the selection starts empty.
-        let settings = join::room_settings(&config, &room.name, OnFailure::Retry);
+        let storage = keeper.watch();
+        let settings = join::room_settings(&config, &room.name, OnFailure::Retry, storage);
         let (progress, _) = watch::channel(RoomProgress::default());
         let Stay { end, totals } = join::record(
             plan(&config, &room)?,
             settings,
             stop.clone(),
             progress,
-            tell,
+            |summary| {
+                if summary.is_of_the_disk() {
+                    keeper.look_now();
+                }
+                tell(summary);
+            },
         )
         .await;
         say_refused(&room.name, &totals.refused);

@@ -110,6 +110,18 @@ pub enum RecorderError {
 }
 
 impl RecorderError {
+    /// Whether the place itself takes nothing, so that another file there fares no better.
+    #[must_use]
+    pub const fn is_of_the_place(&self) -> bool {
+        matches!(
+            self,
+            Self::Missing { .. }
+                | Self::NotADirectory { .. }
+                | Self::NotWritable { .. }
+                | Self::DiskFull { .. }
+        )
+    }
+
     /// Sorts what the operating system said about `path` while doing `action`.
     #[must_use]
     pub fn from_io(action: &'static str, path: &Path, source: io::Error) -> Self {

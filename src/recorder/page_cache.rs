@@ -27,12 +27,12 @@ pub struct Pages {
 
 impl Pages {
     /// The range to start to write to the disk, now that `written` bytes have been appended.
-    pub fn to_start(&mut self, written: u64) -> Option<Range<u64>> {
+    pub fn next_to_start(&mut self, written: u64) -> Option<Range<u64>> {
         next(&mut self.started, written)
     }
 
     /// The range to forget, now that `synced` bytes are on the disk.
-    pub fn to_forget(&mut self, synced: u64) -> Option<Range<u64>> {
+    pub fn next_to_forget(&mut self, synced: u64) -> Option<Range<u64>> {
         next(&mut self.forgotten, synced)
     }
 }
@@ -100,14 +100,14 @@ mod tests {
             let (mut pages, mut reached, mut done) = (Pages::default(), 0, 0);
             for step in steps {
                 reached += step;
-                if let Some(range) = pages.to_start(reached) {
+                if let Some(range) = pages.next_to_start(reached) {
                     prop_assert_eq!(range.start, done);
                     prop_assert!(range.end % PAGE == 0 && range.end - range.start >= WORTH);
                     done = range.end;
                 }
                 prop_assert!(done <= reached && reached - done < WORTH + PAGE);
             }
-            prop_assert_eq!(pages.to_forget(done), (done > 0).then_some(0..done));
+            prop_assert_eq!(pages.next_to_forget(done), (done > 0).then_some(0..done));
         }
     }
 

@@ -154,7 +154,7 @@ impl<F: Send> SegmentFile<F> {
                 disk.sync(&mut self.file)
                     .map_err(|error| self.error("fdatasync", error))?;
                 self.segment.synced();
-                if let Some(range) = self.pages.to_forget(self.segment.synced_bytes()) {
+                if let Some(range) = self.pages.next_to_forget(self.segment.synced_bytes()) {
                     disk.forget(&mut self.file, &range);
                 }
                 Done::Synced(self.segment.synced_bytes() - before)
@@ -189,7 +189,7 @@ impl<F: Send> SegmentFile<F> {
         self.segment.wrote(packets.len());
         self.hash.update(packets);
         self.scan.add(packets);
-        if let Some(range) = self.pages.to_start(self.segment.written()) {
+        if let Some(range) = self.pages.next_to_start(self.segment.written()) {
             disk.start_write_back(&mut self.file, &range)
                 .map_err(|error| self.error("sync_file_range", error))?;
         }

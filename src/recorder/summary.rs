@@ -78,6 +78,15 @@ pub struct FramesSummary {
 }
 
 impl RecordingSummary {
+    /// Whether it ended early because of its disk.
+    #[must_use]
+    pub const fn is_of_the_disk(&self) -> bool {
+        matches!(
+            self.cause,
+            Some(RecordingError::Storage(_) | RecordingError::SealDeadline { .. })
+        )
+    }
+
     pub(super) fn new(
         setup: &RecordingSetup,
         sealed: Option<Sealed>,

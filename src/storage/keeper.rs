@@ -20,8 +20,8 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Between two steps of a deletion, so that recordings get at the disk meanwhile.
 const BREATH: Duration = Duration::from_millis(50);
 
-/// Looks after the storage until it is dropped; nothing waits for its end.
-#[derive(Debug)]
+/// Looks after the storage until its last clone is dropped; nothing waits for its end.
+#[derive(Debug, Clone)]
 pub struct Keeper {
     /// One call is enough for any number: more are dropped. When it is gone, the thread ends.
     calls: SyncSender<()>,

@@ -70,7 +70,7 @@ impl Site {
             match self.reports.recv_timeout(left) {
                 Ok(report) if wanted(&report) => return report,
                 Ok(report) => last = Some(report),
-                Err(_) => panic!("{what}: not within {limit:?}; last report: {last:?}"),
+                Err(error) => panic!("{what}: {error} within {limit:?}; last report: {last:?}"),
             }
         }
     }

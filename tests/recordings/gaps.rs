@@ -161,7 +161,7 @@ fn a_picture_of_another_size_goes_where_it_is_told_to() {
     };
     for (cut_on_resize, layouts) in [(false, vec!["h264+aac"]), (true, vec!["h264+aac"; 2])] {
         let output = output();
-        let mut room = Room::open_with_ann(reeld::daemon::room::RoomSettings {
+        let mut room = Room::open_with_ann(reeld::daemon::settings::RoomSettings {
             cut_on_resize,
             ..settings(output.path(), crate::LONG_SEGMENTS)
         });

@@ -5,9 +5,11 @@
 mod files;
 mod gaps;
 mod script;
+mod storage;
 mod trouble;
+mod turnover;
 
-use reeld::daemon::room::RoomSettings;
+use reeld::daemon::settings::RoomSettings;
 use reeld::recorder::DropReason;
 use reeld::room::{Codec, Source};
 use tempfile::TempDir;

@@ -6,7 +6,8 @@ use std::sync::{Arc, mpsc as std_mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use reeld::daemon::room::{self, OnFailure, RoomSettings};
+use reeld::daemon::room;
+use reeld::daemon::settings::{OnFailure, RoomProgress, RoomSettings, Turnover};
 use reeld::media::test_card::{CardVideo, TestCard};
 use reeld::media::{AudioOut, GraphSettings, InFlight};
 use reeld::recorder::WriterSettings;
@@ -15,6 +16,7 @@ use reeld::room::{
     AccessUnit, COMMAND_QUEUE, Codec, EventSender, Interruption, Participant, RoomCommand,
     RoomEvent, Source, Track, TrackEnd, TrackId,
 };
+use reeld::storage::Storage;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -48,6 +50,12 @@ pub fn settings(root: &Path, segment: Duration) -> RoomSettings {
         cut_on_resize: false,
         max_unit_bytes: 4 << 20,
         warn_after: ms(2_000),
+        turnover: Turnover {
+            after: Duration::from_hours(24),
+            bytes: None,
+        },
+        // Nobody looks after it: it is ready for ever.
+        storage: watch::channel(Storage::default()).1,
         on_failure: OnFailure::Retry,
     }
 }
@@ -140,7 +148,7 @@ impl Room {
                 .enable_time()
                 .build()
                 .unwrap();
-            let (progress, _) = watch::channel(room::RoomProgress::default());
+            let (progress, _) = watch::channel(RoomProgress::default());
             runtime.block_on(room::follow(
                 settings,
                 receiver,
@@ -365,6 +373,11 @@ impl Room {
 
     fn feed(&mut self, id: &str) -> &mut Feed {
         self.feeds.get_mut(&TrackId::new(id)).unwrap()
+    }
+
+    /// Units of a track that is published.
+    pub fn sent(&self, id: &str) -> u64 {
+        self.feeds[&TrackId::new(id)].sent
     }
 
     /// Waits until a recording is over while the others go on.

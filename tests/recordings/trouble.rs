@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use reeld::daemon::room::{OnFailure, RoomSettings};
+use reeld::daemon::settings::{OnFailure, RoomSettings};
 use reeld::recorder::{DropReason, Manifest};
 use reeld::room::{Codec, Source};
 use reeld::verify;

@@ -72,7 +72,8 @@ impl Recording {
             return Ok(());
         }
         self.failures += 1;
-        if self.failures >= FAILURES {
+        let hopeless = matches!(&error, RecordingError::Storage(it) if it.is_of_the_place());
+        if hopeless || self.failures >= FAILURES {
             return Err(error);
         }
         tracing::error!(

@@ -1,0 +1,65 @@
+//! How a room is recorded, and what is known of it while it is and when it is over.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+pub use super::live::Turnover;
+use crate::media::GraphSettings;
+use crate::recorder::WriterSettings;
+use crate::recorder::summary::RecordingProgress;
+use crate::room::{Refusals, Source};
+use crate::storage::{Storage, StorageState};
+
+/// How a room is recorded.
+#[derive(Debug, Clone)]
+pub struct RoomSettings {
+    /// Below which directory.
+    pub root: PathBuf,
+    /// The room's name.
+    pub room: String,
+    /// How each segment's graph works.
+    pub graph: GraphSettings,
+    /// How files are written, and how long segments are.
+    pub writer: WriterSettings,
+    /// A picture of another size starts a new segment.
+    pub cut_on_resize: bool,
+    /// The most bytes that an encoded picture or packet of sound may have.
+    pub max_unit_bytes: usize,
+    /// Gaps in picture or sound longer than this are warned of.
+    pub warn_after: Duration,
+    /// When a recording has become so long that another one takes over.
+    pub turnover: Turnover,
+    /// Whether there may be recordings. While not, there are none.
+    pub storage: watch::Receiver<Storage>,
+    /// What to do about a recording that failed.
+    pub on_failure: OnFailure,
+}
+
+/// What to do about a recording that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// End the room: somebody is watching.
+    Stop,
+    /// Try again after a while.
+    Retry,
+}
+
+/// The recordings of a room at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct RoomProgress {
+    /// Participant, source and state of each.
+    pub recordings: Vec<(String, Source, RecordingProgress)>,
+}
+
+/// What a whole stay in a room was about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RoomTotals {
+    /// Tracks that were subscribed to; one that comes back, or in another codec, counts again.
+    pub tracks: u64,
+    /// Tracks that were asked for and not recorded.
+    pub refused: Refusals,
+    /// Why it was left with [`OnFailure::Stop`], if the storage was the reason.
+    pub storage: Option<StorageState>,
+}
