@@ -6,6 +6,7 @@ mod exit;
 mod nothing;
 mod progress;
 mod record;
+mod recover;
 mod run;
 mod signals;
 mod summary;
@@ -21,6 +22,7 @@ Examples:
   LIVEKIT_API_KEY=… LIVEKIT_API_SECRET=… \\
     reeld record --url ws://127.0.0.1:7880 --room lobby --duration 30s
   reeld verify recordings
+  reeld recover recordings
   reeld check-config /etc/reeld/reeld.toml
   reeld run --config /etc/reeld/reeld.toml
 
@@ -49,6 +51,8 @@ enum Command {
     Demo(demo::Args),
     /// Read recordings back and say whether they are sound.
     Verify(verify::Args),
+    /// Make recordings whole that a crash or a power cut has left.
+    Recover(recover::Args),
     /// Say whether a configuration file is right, and where not.
     CheckConfig(check_config::Args),
 }
@@ -64,6 +68,7 @@ impl Cli {
             Command::Run(args) => run::run(args),
             Command::Demo(args) => demo::run(args),
             Command::Verify(args) => verify::run(args),
+            Command::Recover(args) => recover::run(args),
             Command::CheckConfig(args) => check_config::run(args),
         }
     }

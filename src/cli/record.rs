@@ -15,6 +15,7 @@ use super::{Exit, Failure, signals};
 use crate::config::units::parse_duration;
 use crate::config::{self, Config, Flags, Room};
 use crate::daemon::join::{self, Stay};
+use crate::daemon::recovery;
 use crate::daemon::settings::{OnFailure, RoomProgress};
 use crate::room::RoomEnd;
 use crate::room::livekit;
@@ -73,6 +74,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     recorder::prepare(&config.output)?;
     let keeper = keep(&config)?;
     media::init()?;
+    recovery::start(&config.output);
     runtime()?.block_on(async {
         require_room(&keeper).await?;
         let stop = CancellationToken::new();

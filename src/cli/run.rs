@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Exit, Failure, record, signals};
 use crate::config::{self, Flags};
-use crate::daemon::rooms;
+use crate::daemon::{recovery, rooms};
 use crate::{logging, media, recorder};
 
 /// Record the rooms of a configuration until told to stop.
@@ -35,6 +35,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     recorder::prepare(&config.output)?;
     let keeper = record::keep(&config)?;
     media::init()?;
+    recovery::start(&config.output);
     record::runtime()?.block_on(async {
         let stop = CancellationToken::new();
         signals::stop_on_signals(stop.clone())

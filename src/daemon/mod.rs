@@ -4,10 +4,12 @@
 //! - [`settings`]: how, and what comes of it.
 //! - `live`: one recording as its room sees it.
 //! - [`join`]: a LiveKit room from join to end, with what it recorded.
+//! - [`recovery`]: what a crash left is made whole, beside the recordings.
 //! - [`rooms`]: all rooms of a configuration, each joined again and again.
 
 pub mod join;
 mod live;
+pub mod recovery;
 pub mod room;
 pub mod rooms;
 pub mod settings;

@@ -84,6 +84,19 @@ pub enum RecorderError {
         /// The newest version known here.
         known: u32,
     },
+    /// A sealed segment is not what it was.
+    #[error(
+        "{path}: has {found} bytes, its manifest says {told}; take it from a copy, or play what \
+         is left"
+    )]
+    Changed {
+        /// The segment.
+        path: PathBuf,
+        /// Bytes by the manifest.
+        told: u64,
+        /// Bytes there are.
+        found: u64,
+    },
     /// The operating system gave no thread for the writer.
     #[error("{path}: no thread for the writer; check the limit of tasks of the service")]
     NoThread {

@@ -20,6 +20,7 @@
 //! - [`manifest`], [`playlist`]: what a recording holds, for programs and for players.
 //! - [`claim`]: one process at a time works on a recording's folder; [`shelf`]: finds the folders.
 //! - [`contents`]: what is in a folder; [`kept`]: which are never deleted; [`deletion`]: the others.
+//! - [`recovery`]: makes whole what a crash left, with the same files at the end.
 //! - `pts_scan`: counts a segment's packets on their way.
 //! - [`drops`]: why a unit is not in the file.
 //!
@@ -51,6 +52,8 @@ mod page_cache;
 pub mod playlist;
 pub mod pts_scan;
 pub mod recording;
+pub mod recovery;
+mod replace;
 mod sealing;
 pub mod segment;
 mod segment_file;

@@ -28,6 +28,7 @@ use super::messages::{
 };
 use super::names::{MANIFEST, PLAYLIST, SegmentIndex};
 use super::playlist;
+use super::replace::replace;
 use super::segment::{FlushPolicy, State};
 use super::segment_file::{Done, SegmentFile, Step};
 
@@ -334,32 +335,11 @@ impl<D: Disk> Writer<D> {
                 source,
             })?;
         let playlist = playlist::render(&self.manifest, self.planned);
-        self.replace(MANIFEST, &json)?;
-        self.replace(PLAYLIST, playlist.as_bytes())?;
+        replace(&mut self.disk, &self.folder, MANIFEST, &json)?;
+        replace(&mut self.disk, &self.folder, PLAYLIST, playlist.as_bytes())?;
         self.disk
             .sync_dir(&self.folder)
             .map_err(|error| RecorderError::from_io("fsync", &self.folder, error))
-    }
-
-    /// Replaces a small file, so that there is the old one or the new one, whole, at any time.
-    /// A failed try is given up with its file; the next one starts from an empty one.
-    fn replace(&mut self, name: &str, bytes: &[u8]) -> Result<(), RecorderError> {
-        let path = self.folder.join(name);
-        let beside = self.folder.join(format!("{name}.tmp"));
-        let failed = |action, error| RecorderError::from_io(action, &beside, error);
-        let mut file = self
-            .disk
-            .create_or_empty(&beside)
-            .map_err(|error| failed("create", error))?;
-        self.disk
-            .append(&mut file, bytes)
-            .map_err(|error| failed("write", error))?;
-        self.disk
-            .sync(&mut file)
-            .map_err(|error| failed("fdatasync", error))?;
-        self.disk
-            .rename(&beside, &path)
-            .map_err(|error| failed("rename", error))
     }
 
     fn tell(&mut self, event: WriterEvent) {

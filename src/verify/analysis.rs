@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::continuity::{Continuity, Step};
 use super::finding::{Findings, Pid, Problem, Table, Warning};
 use super::pcr::References;
+use super::reader::Packets;
 use super::sections::{Assembler, Fault, Section};
 use super::stream::{Piece, Shared, Stream, StreamCodec, StreamReport};
 use crate::timebase::{Pts, TICKS_PER_SECOND, duration_of_ticks};
@@ -70,23 +71,20 @@ pub(super) struct Analyzer {
     strangers: BTreeMap<Pid, u64>,
 }
 
-impl Analyzer {
-    /// A stretch of the file that is no packets.
-    pub(super) fn sync_lost(&mut self, offset: u64, skipped_bytes: u64) {
+impl Packets for Analyzer {
+    fn sync_lost(&mut self, offset: u64, skipped_bytes: u64) {
         let problem = Problem::SyncLost { skipped_bytes };
         self.shared.notes.problems.add(Some(offset), None, problem);
     }
 
-    /// The file ends inside a packet.
-    pub(super) fn truncated(&mut self, offset: u64, bytes: usize) {
+    fn truncated(&mut self, offset: u64, bytes: usize) {
         self.shared
             .notes
             .problems
             .add(Some(offset), None, Problem::Truncated { bytes });
     }
 
-    /// The next packet. One that does not begin with 0x47 is not a packet and is left out.
-    pub(super) fn packet(&mut self, offset: u64, bytes: &[u8; PACKET]) {
+    fn packet(&mut self, offset: u64, bytes: &[u8; PACKET]) {
         let Some(packet) = Packet::try_new(bytes) else {
             return;
         };
@@ -134,7 +132,9 @@ impl Analyzer {
             },
         );
     }
+}
 
+impl Analyzer {
     /// Follows the counter; whether the packet is to be skipped because it comes once more.
     fn is_repeated(
         &mut self,
@@ -346,7 +346,7 @@ impl Field {
 
 /// Whether the adaptation field leaves room for what the packet says it has
 /// (ISO/IEC 13818-1, 2.4.3.5).
-fn adaptation_fits(packet: &[u8; PACKET]) -> bool {
+pub(super) fn adaptation_fits(packet: &[u8; PACKET]) -> bool {
     let [_, _, _, flags, length, ..] = *packet;
     match flags >> 4 & 3 {
         0 => false,
@@ -356,7 +356,7 @@ fn adaptation_fits(packet: &[u8; PACKET]) -> bool {
     }
 }
 
-fn codec(info: &StreamInfo<'_>) -> StreamCodec {
+pub(super) fn codec(info: &StreamInfo<'_>) -> StreamCodec {
     match info.stream_type() {
         StreamType::H264 => StreamCodec::H264,
         StreamType::H265 => StreamCodec::H265,

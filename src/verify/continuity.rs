@@ -2,7 +2,7 @@
 
 /// What the counter of a packet says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// The next packet.
     Next,
     /// The packet before once more, which is allowed once: skip it.
@@ -11,8 +11,9 @@ pub(super) enum Step {
     Jump { expected: u8, found: u8 },
 }
 
+/// Follows the counter of one PID.
 #[derive(Debug, Default)]
-pub(super) struct Continuity {
+pub(crate) struct Continuity {
     last: Option<u8>,
     /// Payload of the last packet that had one, to tell a repetition from sixteen lost packets.
     payload: Vec<u8>,
@@ -21,7 +22,7 @@ pub(super) struct Continuity {
 
 impl Continuity {
     /// Takes the next packet's counter. `declared_break` is its `discontinuity_indicator`.
-    pub(super) fn step(&mut self, found: u8, payload: Option<&[u8]>, declared_break: bool) -> Step {
+    pub(crate) fn step(&mut self, found: u8, payload: Option<&[u8]>, declared_break: bool) -> Step {
         let Some(last) = self.last.filter(|_| !declared_break) else {
             self.accept(found, payload);
             return Step::Next;

@@ -77,6 +77,11 @@ impl Framer {
         self.lost = true;
     }
 
+    /// Whether no frame is in progress.
+    pub(super) fn is_between_frames(&self) -> bool {
+        self.remaining == 0 && self.header.is_empty()
+    }
+
     /// Gives each frame that begins in `bytes`, and none for bytes that are no frame.
     pub(super) fn push(&mut self, mut bytes: &[u8], mut found: impl FnMut(Option<Frame>)) {
         while !self.lost {

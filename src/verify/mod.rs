@@ -7,6 +7,8 @@
 //!               └──► recording (manifest and playlist against the files) ──► report
 //! ```
 //!
+//! `salvage` reads a damaged stream with the same parsers and says which parts of it are sound.
+//!
 //! A file of any size is read once, in constant memory. What is wrong is a [`Problem`] and makes
 //! a file unsound; what is only worth knowing is a [`Warning`]. Nothing here knows how reeld
 //! writes: the numbers come from the bytes alone.
@@ -25,6 +27,7 @@ mod pes;
 mod reader;
 mod recording;
 mod render;
+mod salvage;
 mod scanner;
 mod sections;
 mod stream;
@@ -41,9 +44,11 @@ use thiserror::Error;
 
 pub use crate::bitstream::Picture;
 pub use analysis::AudioVideo;
+pub(crate) use continuity::{Continuity, Step};
 pub use finding::{Findings, Group, KEPT_OF_EACH_KIND, Located, Pid, Problem, Table, Warning};
 pub use framer::Sound;
 pub use recording::{RecordingProblem, RecordingReport};
+pub use salvage::{Salvage, salvage};
 pub use stream::{StreamCodec, StreamReport};
 
 use analysis::Analyzer;

@@ -3,20 +3,20 @@
 
 use mpeg2ts_reader::mpegts_crc::sum32;
 
-pub(super) const PMT_PID: u16 = 0x1000;
-pub(super) const VIDEO: u16 = 0x41;
-pub(super) const AUDIO: u16 = 0x42;
+pub(crate) const PMT_PID: u16 = 0x1000;
+pub(crate) const VIDEO: u16 = 0x41;
+pub(crate) const AUDIO: u16 = 0x42;
 
 /// One packet: payload of at most 184 bytes, filled up by an adaptation field.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Flags {
-    pub(super) starts: bool,
-    pub(super) random_access: bool,
-    pub(super) discontinuity: bool,
-    pub(super) pcr: Option<u64>,
+pub(crate) struct Flags {
+    pub(crate) starts: bool,
+    pub(crate) random_access: bool,
+    pub(crate) discontinuity: bool,
+    pub(crate) pcr: Option<u64>,
 }
 
-pub(super) fn packet(pid: u16, counter: u8, flags: Flags, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn packet(pid: u16, counter: u8, flags: Flags, payload: &[u8]) -> Vec<u8> {
     let [high, low] = pid.to_be_bytes();
     let mut field = Vec::new();
     let has_field = flags.random_access || flags.discontinuity || flags.pcr.is_some();
@@ -51,7 +51,7 @@ pub(super) fn packet(pid: u16, counter: u8, flags: Flags, payload: &[u8]) -> Vec
 }
 
 /// A section with its checksum.
-pub(super) fn section(table_id: u8, body: &[u8]) -> Vec<u8> {
+pub(crate) fn section(table_id: u8, body: &[u8]) -> Vec<u8> {
     let [high, low] = u16::try_from(body.len() + 9).unwrap().to_be_bytes();
     let mut section = vec![table_id, 0xb0 | high, low, 0, 1, 0xc1, 0, 0];
     section.extend(body);
@@ -60,7 +60,7 @@ pub(super) fn section(table_id: u8, body: &[u8]) -> Vec<u8> {
 }
 
 /// A program map: (stream type, PID, descriptors), the first being the clock reference's.
-pub(super) fn program_map(streams: &[(u8, u16, &[u8])]) -> Vec<u8> {
+pub(crate) fn program_map(streams: &[(u8, u16, &[u8])]) -> Vec<u8> {
     let pid = |pid: u16| [0xe0 | pid.to_be_bytes()[0], pid.to_be_bytes()[1]];
     let mut body = [&pid(streams[0].1)[..], &[0xf0, 0]].concat();
     for &(kind, number, descriptors) in streams {
@@ -72,17 +72,17 @@ pub(super) fn program_map(streams: &[(u8, u16, &[u8])]) -> Vec<u8> {
     section(2, &body)
 }
 
-pub(super) const OPUS_REGISTRATION: &[u8] = b"\x05\x04Opus";
+pub(crate) const OPUS_REGISTRATION: &[u8] = b"\x05\x04Opus";
 
 /// A stream that is built packet by packet, with counters that go on.
 #[derive(Debug, Clone)]
-pub(super) struct Builder {
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct Builder {
+    pub(crate) bytes: Vec<u8>,
     counters: std::collections::BTreeMap<u16, u8>,
 }
 
 impl Builder {
-    pub(super) fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self {
             bytes: Vec::new(),
             counters: std::collections::BTreeMap::new(),
@@ -90,19 +90,19 @@ impl Builder {
     }
 
     /// PAT and PMT, with H.264 and AAC.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut builder = Self::empty();
         builder.tables(&[(0x1b, VIDEO, &[]), (0x0f, AUDIO, &[])]);
         builder
     }
 
-    pub(super) fn tables(&mut self, streams: &[(u8, u16, &[u8])]) {
+    pub(crate) fn tables(&mut self, streams: &[(u8, u16, &[u8])]) {
         let [high, low] = PMT_PID.to_be_bytes();
         self.section(0, &section(0, &[0, 1, 0xe0 | high, low]));
         self.section(PMT_PID, &program_map(streams));
     }
 
-    pub(super) fn section(&mut self, pid: u16, section: &[u8]) {
+    pub(crate) fn section(&mut self, pid: u16, section: &[u8]) {
         let mut payload = [&[0], section].concat();
         payload.resize(184, 0xff);
         self.packet(
@@ -115,7 +115,7 @@ impl Builder {
         );
     }
 
-    pub(super) fn packet(&mut self, pid: u16, flags: Flags, payload: &[u8]) {
+    pub(crate) fn packet(&mut self, pid: u16, flags: Flags, payload: &[u8]) {
         let counter = self.counters.entry(pid).or_insert(15);
         if !payload.is_empty() {
             *counter = (*counter + 1) & 0x0f;
@@ -125,18 +125,23 @@ impl Builder {
     }
 
     /// Leaves a packet of the stream out.
-    pub(super) fn lose(&mut self, pid: u16) {
+    pub(crate) fn lose(&mut self, pid: u16) {
         let counter = self.counters.entry(pid).or_insert(15);
         *counter = (*counter + 1) & 0x0f;
     }
 
     /// A PES packet in as many transport packets as it needs.
-    pub(super) fn pes(&mut self, pid: u16, mut flags: Flags, pes: &[u8]) {
+    pub(crate) fn pes(&mut self, pid: u16, mut flags: Flags, pes: &[u8]) {
         flags.starts = true;
         let mut rest = pes;
         while !rest.is_empty() {
             let has_field = flags.pcr.is_some() || flags.random_access || flags.discontinuity;
-            let room = if has_field { 170 } else { 184 };
+            // Only the last packet is stuffed.
+            let room = match flags.pcr {
+                Some(_) => 176,
+                None if has_field => 182,
+                None => 184,
+            };
             let (now, later) = rest.split_at(room.min(rest.len()));
             // An adaptation field of one byte holds no flags.
             let now = if now.len() == 183 { &now[..182] } else { now };
@@ -151,7 +156,7 @@ impl Builder {
     }
 
     /// A picture at `ticks`, with a clock reference if it is a keyframe.
-    pub(super) fn video(&mut self, ticks: u64, unit: &[u8]) {
+    pub(crate) fn video(&mut self, ticks: u64, unit: &[u8]) {
         let is_key = unit == keyframe();
         let pcr = Some(ticks.wrapping_sub(9_000) % (1 << 33));
         let flags = Flags {
@@ -163,7 +168,7 @@ impl Builder {
     }
 
     /// A frame of AAC at `ticks`.
-    pub(super) fn audio(&mut self, ticks: u64) {
+    pub(crate) fn audio(&mut self, ticks: u64) {
         self.pes(
             AUDIO,
             Flags::default(),
@@ -172,7 +177,7 @@ impl Builder {
     }
 
     /// `frames` pictures at 30 a second, the first of each ten a keyframe, and AAC as long.
-    pub(super) fn media(&mut self, start: u64, frames: u64) {
+    pub(crate) fn media(&mut self, start: u64, frames: u64) {
         let mut sounds = 0;
         for frame in 0..frames {
             let unit = if frame % 10 == 0 { keyframe() } else { delta() };
@@ -196,7 +201,7 @@ fn stamp(prefix: u8, ticks: u64) -> [u8; 5] {
     ]
 }
 
-pub(super) fn pes(
+pub(crate) fn pes(
     stream_id: u8,
     pts: Option<u64>,
     dts: Option<u64>,
@@ -238,11 +243,11 @@ fn slice(header: u8) -> Vec<u8> {
     [&[0, 0, 1, header][..], &[0xa5; 400]].concat()
 }
 
-pub(super) fn keyframe() -> Vec<u8> {
+pub(crate) fn keyframe() -> Vec<u8> {
     [DELIMITER, SPS, PPS, &slice(0x65)].concat()
 }
 
-pub(super) fn delta() -> Vec<u8> {
+pub(crate) fn delta() -> Vec<u8> {
     [DELIMITER, &slice(0x41)].concat()
 }
 
@@ -257,7 +262,7 @@ const H265_SETS: &[u8] = &[
 ];
 
 /// A keyframe of H.265 with all that belongs in front of it; from x265, 1280x720.
-pub(super) fn h265_keyframe() -> Vec<u8> {
+pub(crate) fn h265_keyframe() -> Vec<u8> {
     let sets = [
         &[0, 0, 0, 1, 0x46, 0x01, 0x50][..],
         H265_SETS,
@@ -267,7 +272,7 @@ pub(super) fn h265_keyframe() -> Vec<u8> {
     sets.concat()
 }
 
-pub(super) fn h265_delta() -> Vec<u8> {
+pub(crate) fn h265_delta() -> Vec<u8> {
     [
         &[0, 0, 0, 1, 0x46, 0x01, 0x50, 0, 0, 1, 0x02, 0x01][..],
         &[0xa5; 400],
@@ -275,12 +280,12 @@ pub(super) fn h265_delta() -> Vec<u8> {
     .concat()
 }
 
-pub(super) fn bare_keyframe() -> Vec<u8> {
+pub(crate) fn bare_keyframe() -> Vec<u8> {
     [DELIMITER, &slice(0x65)].concat()
 }
 
 /// An AAC frame of `bytes` in all, 48 kHz, one channel.
-pub(super) fn adts_frame(bytes: u16) -> Vec<u8> {
+pub(crate) fn adts_frame(bytes: u16) -> Vec<u8> {
     let length = |shift: u16, mask: u16| u8::try_from(bytes >> shift & mask).unwrap();
     let mut frame = vec![
         0xff,
@@ -296,7 +301,7 @@ pub(super) fn adts_frame(bytes: u16) -> Vec<u8> {
 }
 
 /// An Opus packet with its control header.
-pub(super) fn opus_unit(packet: &[u8]) -> Vec<u8> {
+pub(crate) fn opus_unit(packet: &[u8]) -> Vec<u8> {
     let mut unit = vec![0x7f, 0xe0];
     let mut rest = packet.len();
     while rest >= 255 {

@@ -66,6 +66,15 @@ impl Reader {
         }
     }
 
+    /// Whether the packet in progress has all the bytes that its header promises; none where the
+    /// header promises nothing. False where there is no packet, or not even a header.
+    pub(super) fn is_complete(&self) -> Option<bool> {
+        match self.state {
+            State::Payload { declared, found } => declared.map(|declared| declared == found),
+            State::Outside | State::Header(_) => Some(false),
+        }
+    }
+
     /// Packets are missing: what is in progress is not ended but dropped.
     pub(super) fn packets_lost(&mut self) {
         self.state = State::Outside;

@@ -4,18 +4,30 @@ use std::io::{self, Read};
 
 use sha2::{Digest, Sha256};
 
-use super::analysis::{Analyzer, PACKET};
+use super::analysis::PACKET;
 
 const SYNC: u8 = 0x47;
 /// A quarter of a megabyte, in whole packets.
 const WINDOW: usize = PACKET * 1400;
+
+/// What is told of a file's packets, in their order.
+pub(super) trait Packets {
+    /// The next packet: it begins with the sync byte.
+    fn packet(&mut self, offset: u64, bytes: &[u8; PACKET]);
+    /// A stretch of the file that is no packets; told when packets begin again, or at the end.
+    fn sync_lost(&mut self, offset: u64, skipped_bytes: u64);
+    /// The file ends inside a packet.
+    fn truncated(&mut self, offset: u64, bytes: usize);
+    /// What stands in such a stretch, piece by piece.
+    fn skipped(&mut self, _bytes: &[u8]) {}
+}
 
 /// Reads `source` to its end. Gives the number of bytes and, where asked for, their SHA-256 in
 /// lower-case hexadecimal.
 pub(super) fn read(
     source: &mut impl Read,
     with_digest: bool,
-    analyzer: &mut Analyzer,
+    packets: &mut impl Packets,
 ) -> io::Result<(u64, Option<String>)> {
     let mut digest = with_digest.then(Sha256::new);
     let mut window = vec![0; WINDOW];
@@ -29,7 +41,7 @@ pub(super) fn read(
         held += read;
         let at_end = read == 0;
         let view = window.get(..held).unwrap_or_default();
-        let used = cutter.cut(view, at_end, analyzer);
+        let used = cutter.cut(view, at_end, packets);
         window.copy_within(used..held, 0);
         held -= used;
         if at_end {
@@ -66,21 +78,21 @@ struct Cutter {
 impl Cutter {
     /// Takes as many bytes off the front of `view` as can be judged, and says how many.
     /// Leaves less than two packets, and nothing when the file ends here.
-    fn cut(&mut self, view: &[u8], at_end: bool, analyzer: &mut Analyzer) -> usize {
+    fn cut(&mut self, view: &[u8], at_end: bool, packets: &mut impl Packets) -> usize {
         let mut rest = view;
         loop {
             let skip = match rest.first_chunk::<PACKET>() {
                 Some(packet) if self.is_packet(rest) => {
-                    self.found(analyzer);
-                    analyzer.packet(self.offset, packet);
+                    self.found(packets);
+                    packets.packet(self.offset, packet);
                     PACKET
                 }
                 // The byte that would prove it is not read yet.
                 Some(_) if self.lost_at.is_some() && rest.len() == PACKET && !at_end => break,
-                Some(_) => self.skip(rest),
+                Some(_) => self.skip(rest, packets),
                 None if !at_end || rest.is_empty() => break,
                 None => {
-                    self.end_of_file(rest, analyzer);
+                    self.end_of_file(rest, packets);
                     rest.len()
                 }
             };
@@ -88,7 +100,7 @@ impl Cutter {
             rest = rest.get(skip..).unwrap_or_default();
         }
         if at_end {
-            self.found(analyzer);
+            self.found(packets);
         }
         view.len() - rest.len()
     }
@@ -101,22 +113,25 @@ impl Cutter {
     }
 
     /// Goes on to the next sync byte.
-    fn skip(&mut self, rest: &[u8]) -> usize {
+    fn skip(&mut self, rest: &[u8], packets: &mut impl Packets) -> usize {
         self.lost_at.get_or_insert(self.offset);
         let next = rest.iter().skip(1).position(|&byte| byte == SYNC);
-        next.map_or(rest.len(), |position| position + 1)
+        let skip = next.map_or(rest.len(), |position| position + 1);
+        packets.skipped(rest.get(..skip).unwrap_or_default());
+        skip
     }
 
-    fn found(&mut self, analyzer: &mut Analyzer) {
+    fn found(&mut self, packets: &mut impl Packets) {
         if let Some(from) = self.lost_at.take() {
-            analyzer.sync_lost(from, self.offset - from);
+            packets.sync_lost(from, self.offset - from);
         }
     }
 
-    fn end_of_file(&mut self, rest: &[u8], analyzer: &mut Analyzer) {
+    fn end_of_file(&mut self, rest: &[u8], packets: &mut impl Packets) {
         if self.lost_at.is_none() && rest.first() == Some(&SYNC) {
-            analyzer.truncated(self.offset, rest.len());
+            packets.truncated(self.offset, rest.len());
         } else {
+            packets.skipped(rest);
             self.lost_at.get_or_insert(self.offset);
         }
     }
