@@ -7,6 +7,7 @@
 
 pub mod analysis;
 pub mod aside;
+pub mod card;
 pub mod card_files;
 pub mod crowd;
 pub mod decode;
