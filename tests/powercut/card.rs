@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::stage::card::image::{Keep, Replay, SECTOR, repair};
-use super::stage::card::{Card, Change, Entry, Fault, Log, Mounted};
+use super::stage::card::log::{Change, Entry, Log};
+use super::stage::card::{Card, Fault, Mounted};
 
 fn card() -> Option<Card> {
     Card::insert(16 << 20)

@@ -12,7 +12,7 @@
 
 mod device;
 pub mod image;
-mod log;
+pub mod log;
 mod mounted;
 
 use std::fs;
@@ -24,12 +24,14 @@ use fuser::BackgroundSession;
 use tempfile::TempDir;
 
 pub use device::Fault;
-pub use log::{Change, Entry, Log};
+pub use log::Log;
 pub use mounted::Mounted;
 
 use device::Device;
 
-/// The name of the only file on the FUSE mount.
+/// Where the FUSE mount is, below the directory of a card.
+const SLOT: &str = "slot";
+/// The name of the only file on it.
 const IMAGE: &str = "image";
 /// How long the kernel may take to let go of the image.
 const RELEASE: Duration = Duration::from_secs(10);
@@ -54,7 +56,7 @@ impl Card {
         let dir = TempDir::new().map_err(|error| format!("no temporary directory: {error}"))?;
         let blank = formatted(&dir.path().join("blank"), bytes)?;
         let device = Device::new(blank.clone());
-        let slot = dir.path().join("slot");
+        let slot = dir.path().join(SLOT);
         fs::create_dir(&slot).map_err(|error| format!("{}: {error}", slot.display()))?;
         let session = fuser::spawn_mount(device.file_system(), &slot, &fuser::Config::default())
             .map_err(|error| format!("no FUSE file system can be mounted: {error}"))?;
@@ -116,6 +118,17 @@ impl Card {
         run(Command::new("mount").args(["-o", &option]).arg(self.path()))
     }
 
+    /// Pulls it out if it still is in, and puts it in again: sound, and mounted anew.
+    ///
+    /// # Errors
+    /// What mount(8) said.
+    pub fn reinsert(&mut self) -> Result<(), String> {
+        drop(self.mounted.take());
+        self.device.heal();
+        self.mounted = Some(Mounted::new(&self.dir.path().join(SLOT).join(IMAGE))?);
+        Ok(())
+    }
+
     /// Unmounts it in order. Returns all that was written; what unmounting wrote is not part.
     pub fn eject(mut self) -> Log {
         let entries = self.device.take_log();
@@ -133,7 +146,7 @@ impl Card {
         let Some(session) = self.session.take() else {
             return;
         };
-        let slot = self.dir.path().join("slot");
+        let slot = self.dir.path().join(SLOT);
         if let Err(error) = mounted::unmount(&slot) {
             eprintln!("{error}");
         }
