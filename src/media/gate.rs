@@ -84,6 +84,8 @@ impl Gate {
     ) -> Result<(), DropReason> {
         let next = match (*self, room) {
             (Self::Closed(reason), _) if !keyframe => Self::Closed(reason),
+            // The output has begun to take what it filled the queue with.
+            (Self::Closed(DropReason::OutputBlocked), Err(DropReason::QueueFull)) => *self,
             (_, Err(full)) => Self::Closed(full),
             (Self::Open, _) if !contiguous && !keyframe => Self::Closed(DropReason::Discontinuity),
             _ => Self::Open,
@@ -120,6 +122,7 @@ mod tests {
             (false, true, Ok(()), FULL),
             (true, true, BLOCKED, BLOCKED),
             (false, true, FULL, BLOCKED),
+            (true, true, FULL, BLOCKED),
             (true, false, Ok(()), Ok(())),
             (false, false, Ok(()), Err(DropReason::Discontinuity)),
         ];
