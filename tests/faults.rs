@@ -21,7 +21,7 @@ use reeld::recorder::{
 use reeld::verify::{self, FileReport};
 use stage::card::{Card, Fault};
 use stage::process::Process;
-use stage::reeld::{command, transport_streams};
+use stage::reeld::{Summary, Units, command, transport_streams};
 use stage::writer::{LONG, PACKET, first_damage, open, packet, start, write_until_refused};
 use tokio::sync::mpsc;
 
@@ -194,43 +194,96 @@ async fn a_card_that_became_read_only_is_said_to_be_and_used_again_when_it_is_no
     assert_is_sealed(&folder.join("00002.ts"));
 }
 
-#[test]
-fn a_stall_of_ten_seconds_costs_a_recording_nothing() {
-    let card = match Card::insert(64 << 20) {
-        Ok(card) => card,
-        Err(reason) => {
-            println!("skipped: {reason}");
-            return;
-        }
-    };
+/// What came of a recording of a test card onto a memory card that stalled.
+struct Stalled {
+    /// By reeld's own count, of pictures and of sound.
+    pictures: Units,
+    sound: Units,
+    report: FileReport,
+}
+
+/// Pictures that are sent meanwhile.
+const PICTURES: u64 = 15 * 30;
+
+/// Records while the card stalls for ten seconds, configured by `variables`.
+fn record_stalled(variables: &[(&str, &str)]) -> Option<Stalled> {
+    let card = Card::insert(64 << 20)
+        .inspect_err(|reason| println!("skipped: {reason}"))
+        .ok()?;
     let mut process = Process::spawn(
         "reeld demo",
         command()
             .args(["demo", "--json", "--duration", "15s", "--output"])
-            .arg(card.path()),
+            .arg(card.path())
+            .envs(variables.iter().copied()),
     );
     stage::poll("a recording", LONG, || {
         (!transport_streams(card.path()).is_empty()).then_some(())
     });
     let stall = Duration::from_secs(10);
     card.stall(stall);
-    let (_, status) = process.wait(LONG);
+    let (stdout, status) = process.wait(LONG);
     assert!(status.success(), "{status}: {}", process.stderr());
-    let log = process.stderr();
-    let report = verify_only(card.path());
-    assert!(report.sound && report.sealed, "{:?}", report.problems);
-    let pictures = report.streams.iter().find(|it| it.keyframes.is_some());
-    assert_eq!(pictures.unwrap().frames, 15 * 30, "{log}");
+    let mut summary: Summary = serde_json::from_str(&stdout.join("\n")).unwrap();
+    assert_eq!(summary.recordings.len(), 1);
+    let files = transport_streams(card.path());
+    assert_eq!(files.len(), 1, "{files:?}");
+    let report = verify::verify_file(&files[0], false).unwrap();
 
     let log = card.eject().entries;
     let pauses = log.windows(2).map(|pair| pair[1].at - pair[0].at);
     let longest = pauses.max().unwrap();
     assert!(longest >= stall, "it did not stall: {longest:?}");
+    let frames = summary.recordings.remove(0).frames;
+    Some(Stalled {
+        pictures: frames.video.unwrap(),
+        sound: frames.audio.unwrap(),
+        report,
+    })
 }
 
-/// What is found in the only segment below `root`.
-fn verify_only(root: &Path) -> FileReport {
-    let files = transport_streams(root);
-    assert_eq!(files.len(), 1, "{files:?}");
-    verify::verify_file(&files[0], false).unwrap()
+impl Stalled {
+    /// The segment is sound and has each picture that is said to be in it.
+    fn assert_honest(&self) {
+        let report = &self.report;
+        assert!(report.sound && report.sealed, "{:?}", report.problems);
+        let pictures = report.streams.iter().find(|it| it.keyframes.is_some());
+        assert_eq!(pictures.unwrap().frames, self.pictures.written);
+        let dropped: u64 = self.pictures.dropped.values().sum();
+        assert_eq!(self.pictures.written + dropped, PICTURES);
+        assert_eq!(self.pictures.received, PICTURES);
+    }
+
+    /// Why something was dropped: pictures, and sound.
+    fn reasons(&self) -> [Vec<&str>; 2] {
+        println!("pictures: {:?}, sound: {:?}", self.pictures, self.sound);
+        [&self.pictures, &self.sound].map(|it| it.dropped.keys().map(String::as_str).collect())
+    }
+}
+
+#[test]
+fn a_stall_of_ten_seconds_costs_nothing() {
+    let Some(stalled) = record_stalled(&[]) else {
+        return;
+    };
+    stalled.assert_honest();
+    assert_eq!(stalled.reasons(), [[""; 0]; 2]);
+}
+
+#[test]
+fn a_stall_that_the_hand_over_cannot_hold_costs_what_is_counted_as_disk() {
+    let small = [
+        ("REELD_WRITER__HANDOVER_BYTES", "1MiB"),
+        ("REELD_WRITER__FLUSH_BYTES", "1MiB"),
+    ];
+    let Some(stalled) = record_stalled(&small) else {
+        return;
+    };
+    stalled.assert_honest();
+    let [pictures, sound] = stalled.reasons();
+    assert_eq!(pictures, ["disk"]);
+    // Its queue may just hold it.
+    assert!(sound.iter().all(|reason| *reason == "disk"), "{sound:?}");
+    // It goes on with the card: the last picture is in.
+    assert!(stalled.report.duration_ms >= 14_500, "{:?}", stalled.report);
 }
