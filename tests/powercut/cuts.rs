@@ -21,13 +21,15 @@ pub struct Cuts {
 }
 
 impl Cuts {
-    /// Just before so many flushes, when most is at stake, and at so many other moments.
+    /// Just before so many flushes, when most is at stake, at so many other moments, and when the
+    /// recorder has ended.
     pub fn chosen(recorded: &Recorded, flushes: usize, others: usize) -> Self {
         let mut random = fastrand::Rng::with_seed(1);
         let at_flushes = random.choose_multiple(recorded.log.flushes(recorded.begin), flushes);
         let entries = recorded.begin..recorded.log.entries.len();
         let mut positions: Vec<_> = random.choose_multiple(entries, others);
         positions.extend(at_flushes);
+        positions.push(recorded.log.entries.len());
         positions.sort_unstable();
         positions.dedup();
         let decode_each = positions.len().div_ceil(DECODED);
@@ -92,7 +94,7 @@ impl Recorded {
 
     /// How much had been recorded when the power went.
     fn length_at(&self, position: usize) -> Duration {
-        let cut = self.log.until(position);
+        let cut = self.log.until(position).unwrap_or(self.ended);
         cut.saturating_duration_since(self.started)
     }
 }

@@ -37,6 +37,8 @@ pub struct Recorded {
     pub begin: usize,
     /// When the first unit was recorded.
     pub started: Instant,
+    /// When the recorder had ended.
+    pub ended: Instant,
     /// The segments in the end, by their path on the card.
     pub sealed: BTreeMap<PathBuf, Vec<u8>>,
     /// From which position on the manifest had named a segment: it must be there.
@@ -78,6 +80,7 @@ impl Victim {
             self.look();
             (!running).then_some(())
         });
+        let ended = Instant::now();
         let (_, status) = self.process.wait(SLACK);
         assert!(status.success(), "{status}: {}", self.process.stderr());
         let root = self.card.path();
@@ -89,6 +92,7 @@ impl Victim {
         Recorded {
             begin: self.begin,
             started: self.started.expect("a manifest was seen"),
+            ended,
             sealed,
             promised: self.promised,
             log: self.card.eject(),

@@ -34,9 +34,9 @@ impl Log {
             .collect()
     }
 
-    /// The latest moment at which the card was as the first `position` requests made it.
-    pub fn until(&self, position: usize) -> Instant {
-        let entry = self.entries.get(position).or(self.entries.last());
-        entry.expect("a log with entries").at
+    /// The latest moment at which the card was as the first `position` requests made it; none
+    /// where that is how it is now.
+    pub fn until(&self, position: usize) -> Option<Instant> {
+        self.entries.get(position).map(|entry| entry.at)
     }
 }
