@@ -100,12 +100,6 @@ fn relative_paths(root: &Path) -> BTreeSet<PathBuf> {
 }
 
 fn recover(root: &Path) -> Result<(), String> {
-    if !run(command().args(["recover", "--help"]), LONG)
-        .stdout
-        .contains("dry-run")
-    {
-        return super::stand_in::recover(root).map_err(|error| error.to_string());
-    }
     let outcome = run(command().args(["recover", "--json"]).arg(root), LONG);
     match outcome.code {
         Some(0) => Ok(()),

@@ -16,7 +16,6 @@ mod judge;
 mod preload;
 #[path = "../stage/mod.rs"]
 mod stage;
-mod stand_in;
 mod victim;
 
 use std::time::Duration;
