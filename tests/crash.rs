@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use reeld::recorder::Manifest;
+use reeld::verify::{self, StreamCodec};
 use stage::decode;
 use stage::reeld::{command, run};
 use time::OffsetDateTime;
@@ -32,7 +33,7 @@ const LONG: Duration = Duration::from_mins(2);
 /// What a kill left.
 #[derive(Debug, Default)]
 struct Left {
-    /// Seconds from the last picture's end to the kill; none where nothing had begun.
+    /// Seconds from the last picture's end to the kill; none where no picture is left.
     lost: Option<f64>,
     segments: usize,
 }
@@ -68,7 +69,7 @@ fn report(left: &[Left]) {
     lost.sort_by(f64::total_cmp);
     let several = left.iter().filter(|left| left.segments > 1).count();
     println!(
-        "{} kills: {} left media, {several} of them several files; lost {:.2} s at least, \
+        "{} kills: {} left pictures, {several} of them several files; lost {:.2} s at least, \
          {:.2} s in the middle, {:.2} s at most",
         left.len(),
         lost.len(),
@@ -111,6 +112,9 @@ fn kill(after: Duration) -> Left {
     assert_eq!(verified.code, Some(0), "{name}: {verified:#?}");
     let mut next = 0;
     for file in &files {
+        if !has_pictures(file) {
+            continue;
+        }
         let decoded = decode::pictures(file);
         assert!(decoded.errors.is_empty(), "{name}: {:?}", decoded.errors);
         for picture in decoded.pictures {
@@ -125,9 +129,16 @@ fn kill(after: Duration) -> Left {
         "{name}: {lost:.3} s of {lasted:.3} s are lost"
     );
     Left {
-        lost: Some(lost),
+        lost: (next > 0).then_some(lost),
         segments: files.len(),
     }
+}
+
+/// Sound alone is left of a file whose first picture was not whole yet.
+fn has_pictures(file: &Path) -> bool {
+    let report = verify::verify_file(file, false).unwrap();
+    let mut streams = report.streams.iter();
+    streams.any(|stream| stream.codec == StreamCodec::H264 && stream.frames > 0)
 }
 
 /// The only recording's folder, if anything was recorded.
