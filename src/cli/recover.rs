@@ -158,7 +158,7 @@ struct Report {
 
 #[derive(Serialize)]
 struct Recording {
-    folder: PathBuf,
+    folder: String,
     state: &'static str,
     segments: Vec<Segment>,
     errors: Vec<String>,
@@ -201,7 +201,7 @@ impl Recording {
     fn of(report: &FolderReport) -> Self {
         let errors = report.errors.iter().map(|error| one_line(error));
         Self {
-            folder: report.folder.clone(),
+            folder: report.folder.display().to_string(),
             state: report.state.as_str(),
             segments: report.segments.iter().map(Segment::of).collect(),
             errors: errors.collect(),

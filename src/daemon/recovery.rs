@@ -1,6 +1,6 @@
 //! Recovery beside the recordings of this process.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::recorder::recording::one_line;
 use crate::recorder::recovery::{self, FolderReport, Options, SegmentReport};
@@ -15,7 +15,7 @@ pub fn start(output: &Path) {
     }
 }
 
-fn run(output: &PathBuf) {
+fn run(output: &Path) {
     match recovery::run(output, Options::IN_BACKGROUND, log) {
         Ok(totals) if totals.repaired + totals.errors > 0 => tracing::info!(
             output = %output.display(),
@@ -54,4 +54,24 @@ fn log_segment(folder: &Path, segment: &SegmentReport) {
         seconds = segment.duration.map(|length| length.as_secs_f64()),
         "segment recovered"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::packets_for_tests::Builder;
+
+    #[test]
+    fn what_a_crash_left_is_sealed() {
+        let output = tempfile::tempdir().unwrap();
+        let folder = output.path().join("room/20261122T041700Z-ann-camera");
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut builder = Builder::new();
+        builder.media(0, 30);
+        std::fs::write(folder.join("00000.recording.ts"), builder.bytes).unwrap();
+        run(output.path());
+        assert!(folder.join("00000.ts").exists());
+        // Nothing there to recover in is said, and no panic.
+        run(&output.path().join("absent"));
+    }
 }

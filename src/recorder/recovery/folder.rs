@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::super::claim::Claim;
 use super::super::error::RecorderError;
-use super::super::manifest::Manifest;
+use super::super::manifest::{Manifest, segment_number};
 use super::super::names::{MANIFEST, PLAYLIST, SegmentIndex};
 use super::super::playlist;
 use super::super::replace::replace;
@@ -66,13 +66,13 @@ fn try_recover<D: RepairDisk>(
         report,
     };
     if plan.empty {
-        return work.remove_folder(&listing);
+        return work.remove_folder();
     }
     let manifest = match told {
         Told::Manifest(manifest) => *manifest,
         Told::Nothing => made_of_names(folder)?,
     };
-    work.carry_out(&plan, manifest)
+    work.carry_out(&plan, manifest, listing.others)
 }
 
 struct Work<'a, D: RepairDisk> {
@@ -82,8 +82,12 @@ struct Work<'a, D: RepairDisk> {
 }
 
 impl<D: RepairDisk> Work<'_, D> {
-    fn carry_out(mut self, plan: &Plan, manifest: Manifest) -> Result<FolderState, RecorderError> {
-        let mut manifest = manifest;
+    fn carry_out(
+        mut self,
+        plan: &Plan,
+        mut manifest: Manifest,
+        others: bool,
+    ) -> Result<FolderState, RecorderError> {
         for name in plan.unfinished.iter().filter(|_| !self.dry_run) {
             self.repair.remove(name)?;
         }
@@ -111,6 +115,10 @@ impl<D: RepairDisk> Work<'_, D> {
         for &(from, to) in &plan.repair {
             let repaired = self.repair_one(from, to, &mut manifest);
             self.note(repaired);
+        }
+        let nothing_left = manifest.segments.is_empty() && self.report.errors.is_empty();
+        if nothing_left && !others && !self.dry_run {
+            return self.remove_folder();
         }
         self.publish(plan, manifest)
     }
@@ -157,7 +165,12 @@ impl<D: RepairDisk> Work<'_, D> {
                 let name = damaged_name(to);
                 manifest.put(rebuild::set_aside(manifest, to, name, salvage.bytes), &[]);
             }
-            (_, None) => manifest.segments.retain(|it| it.file != name),
+            (_, None) => {
+                let number = Some(to.0);
+                manifest
+                    .segments
+                    .retain(|it| segment_number(&it.file) != number);
+            }
         }
         Ok(segment)
     }
@@ -222,12 +235,12 @@ impl<D: RepairDisk> Work<'_, D> {
     }
 
     /// Removes the folder of a recording that never had a packet.
-    fn remove_folder(mut self, listing: &Listing) -> Result<FolderState, RecorderError> {
+    fn remove_folder(mut self) -> Result<FolderState, RecorderError> {
         if !self.dry_run {
-            for (_, name, _) in &listing.ours {
-                self.repair.remove(name)?;
-            }
             let folder = self.repair.folder;
+            for (_, name, _) in list(folder)?.ours {
+                self.repair.remove(&name)?;
+            }
             self.repair
                 .disk
                 .remove_dir(folder)

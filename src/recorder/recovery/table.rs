@@ -12,7 +12,7 @@
 //! | no manifest, or none that can be read | the file system lost it | made again of the segments |
 //! | a manifest that says `recording` | it died before the end | `sealed` |
 //! | no playlist, or another one | it died between manifest and playlist | made again |
-//! | nothing of all that but an empty manifest | it died before its first packet | removed |
+//! | no segment, or none with media | it died before its first unit was whole | folder removed |
 //!
 //! A file with its final name is never changed, one with a name that is not ours never touched.
 
@@ -152,8 +152,10 @@ impl Plan {
             // It may have another name by now.
             let number = segment_number(file);
             let same = |ours: &Ours| match *ours {
-                Ours::Final(index) | Ours::Damaged(index) => Some(index.0) == number,
-                _ => false,
+                Ours::Open(index) | Ours::Final(index) | Ours::Damaged(index) => {
+                    Some(index.0) == number
+                }
+                Ours::Unfinished | Ours::Manifest | Ours::Playlist => false,
             };
             if !listing.ours.iter().any(|(ours, ..)| same(ours)) {
                 plan.missing.push((*file).to_owned());

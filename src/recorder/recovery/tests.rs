@@ -235,6 +235,7 @@ fn a_folder_without_any_media_is_removed() {
         &[][..],
         &[("manifest.json.tmp", vec![1, 2, 3])],
         &[("manifest.json", vec![0; 300]), ("index.m3u8", vec![])],
+        &[("00000.recording.ts", vec![]), ("index.m3u8", vec![])],
     ] {
         let folder = Folder::with(files);
         assert_eq!(folder.recover().state, FolderState::Removed);
@@ -495,6 +496,7 @@ fn a_recovery_that_dies_is_finished_by_the_next() {
         ("00000.recording.ts", holes),
     ]));
     assert_any_end_is_survived(&Folder::with(&[
+        ("00000.recording.ts", vec![0; 99]),
         ("manifest.json", vec![]),
         ("manifest.json.tmp", vec![]),
         ("index.m3u8", vec![]),
