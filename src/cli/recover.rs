@@ -135,19 +135,20 @@ fn sentence(totals: Totals, dry_run: bool) -> String {
         many => format!("{many} recordings"),
     };
     let done = if dry_run { "to repair" } else { "repaired" };
-    let mut sentence = match repaired {
-        0 if errors == 0 => format!("{looked_at}: nothing to repair"),
-        _ => format!("{looked_at}: {repaired} {done}"),
+    let done = match repaired {
+        0 if errors == 0 => "nothing to repair".to_owned(),
+        _ => format!("{repaired} {done}"),
     };
-    if in_use > 0 {
-        sentence.push_str(&format!(", {in_use} in use"));
-    }
-    match errors {
-        0 => {}
-        1 => sentence.push_str(", 1 thing could not be repaired"),
-        many => sentence.push_str(&format!(", {many} things could not be repaired")),
-    }
-    sentence
+    let in_use = match in_use {
+        0 => String::new(),
+        _ => format!(", {in_use} in use"),
+    };
+    let failed = match errors {
+        0 => "",
+        1 => ", 1 thing could not be repaired",
+        _ => ", some things could not be repaired",
+    };
+    format!("{looked_at}: {done}{in_use}{failed}")
 }
 
 #[derive(Serialize)]

@@ -135,7 +135,7 @@ impl<D: RepairDisk> Repair<'_, D> {
         let mut bytes = 0;
         let mut file = self.open(name)?;
         self.each_piece(name, &mut file, 0..u64::MAX, |_, piece| {
-            hash.update(&*piece);
+            hash.update(piece);
             scan.add(piece);
             bytes += piece.len() as u64;
             Ok(())

@@ -161,14 +161,8 @@ impl Plan {
                 plan.missing.push((*file).to_owned());
             }
         }
-        plan.empty = !listing.others && records.is_empty() && plan.has_no_files(listing);
+        plan.empty = !listing.others && records.is_empty() && has_no_segments(listing);
         plan
-    }
-
-    fn has_no_files(&self, listing: &Listing) -> bool {
-        let is_index =
-            |ours: &Ours| matches!(ours, Ours::Manifest | Ours::Playlist | Ours::Unfinished);
-        listing.ours.iter().all(|(ours, ..)| is_index(ours))
     }
 
     /// Whether the manifest will say something else than it does.
@@ -179,6 +173,11 @@ impl Plan {
                 && self.mention.is_empty()
                 && self.missing.is_empty())
     }
+}
+
+fn has_no_segments(listing: &Listing) -> bool {
+    let is_index = |ours: &Ours| matches!(ours, Ours::Manifest | Ours::Playlist | Ours::Unfinished);
+    listing.ours.iter().all(|(ours, ..)| is_index(ours))
 }
 
 fn first_free<'a>(listing: &'a Listing, records: impl Iterator<Item = &'a str>) -> SegmentIndex {

@@ -87,7 +87,8 @@ impl Folder {
     /// The verdict of `reeld verify`.
     fn assert_sound(&self) {
         let mut out = Vec::new();
-        let verdict = verify::run(&[self.path.clone()], Format::Human, &mut out).unwrap();
+        let verdict =
+            verify::run(std::slice::from_ref(&self.path), Format::Human, &mut out).unwrap();
         let text = String::from_utf8_lossy(&out);
         assert_eq!(verdict.exit_code(), 0, "{text}\n{:?}", verdict.errors);
     }

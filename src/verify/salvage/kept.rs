@@ -35,7 +35,8 @@ impl Kept {
     /// The packets of a unit, in order.
     pub(super) fn keep(&mut self, runs: Vec<Range<u64>>) {
         let end = runs.last().map_or(0, |run| run.end);
-        while let Some(run) = self.waiting.pop_front_if(|run| run.end <= end) {
+        while let Some(run) = self.waiting.front().filter(|run| run.end <= end).cloned() {
+            self.waiting.pop_front();
             self.insert(run);
         }
         for run in runs {
@@ -73,6 +74,10 @@ impl Kept {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::single_range_in_vec_init,
+    reason = "lists of ranges, not of numbers"
+)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -264,7 +264,7 @@ impl Survey {
     /// Learns the streams.
     fn follow_table(&mut self, pid: Pid, section: &Section) {
         match (pid, section.table_id()) {
-            (PAT_PID, Some(0)) if section.body().len() % 4 == 0 => {
+            (PAT_PID, Some(0)) if section.body().len().is_multiple_of(4) => {
                 for program in PatSection::new(section.body()).programs() {
                     if let ProgramDescriptor::Program { pid, .. } = program {
                         self.tables.entry(Pid(pid.into())).or_default();

@@ -1,4 +1,8 @@
 //! Damage to a stream of known units.
+#![allow(
+    clippy::single_range_in_vec_init,
+    reason = "lists of ranges, not of numbers"
+)]
 
 use proptest::prelude::*;
 
