@@ -3,6 +3,8 @@
 mod check_config;
 mod demo;
 mod exit;
+mod keep;
+mod ls;
 mod nothing;
 mod progress;
 mod record;
@@ -23,6 +25,7 @@ Examples:
     reeld record --url ws://127.0.0.1:7880 --room lobby --duration 30s
   reeld verify recordings
   reeld recover recordings
+  reeld ls recordings
   reeld check-config /etc/reeld/reeld.toml
   reeld run --config /etc/reeld/reeld.toml
 
@@ -53,6 +56,10 @@ enum Command {
     Verify(verify::Args),
     /// Make recordings whole that a crash or a power cut has left.
     Recover(recover::Args),
+    /// List recordings: how long, how large, in which state, what is missing.
+    Ls(ls::Args),
+    /// Mark recordings that are never to be deleted.
+    Keep(keep::Args),
     /// Say whether a configuration file is right, and where not.
     CheckConfig(check_config::Args),
 }
@@ -69,6 +76,8 @@ impl Cli {
             Command::Demo(args) => demo::run(args),
             Command::Verify(args) => verify::run(args),
             Command::Recover(args) => recover::run(args),
+            Command::Ls(args) => ls::run(args),
+            Command::Keep(args) => keep::run(args),
             Command::CheckConfig(args) => check_config::run(args),
         }
     }

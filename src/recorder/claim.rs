@@ -37,6 +37,19 @@ impl Claim {
     }
 }
 
+/// Whether somebody has claimed `folder` at this moment. For whoever only wants to look: it takes
+/// and gives back a lock that others can have at the same time.
+///
+/// # Errors
+/// When it can't be opened, or its file system knows no locks.
+pub fn is_taken(folder: &Path) -> io::Result<bool> {
+    match File::open(folder)?.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,7 +60,9 @@ mod tests {
         let claim = Claim::take(folder.path()).unwrap();
         assert!(claim.is_some());
         assert!(Claim::take(folder.path()).unwrap().is_none());
+        assert!(is_taken(folder.path()).unwrap());
         drop(claim);
+        assert!(!is_taken(folder.path()).unwrap());
         assert!(Claim::take(folder.path()).unwrap().is_some());
         assert!(Claim::take(&folder.path().join("absent")).is_err());
     }

@@ -29,6 +29,9 @@ const COUNT_WHEN_LOW: Duration = Duration::from_secs(2);
 /// The same where nothing may be deleted.
 const COUNT_FOR_INFORMATION: Duration = Duration::from_mins(1);
 
+/// Counting takes at most one part in this of the time: thousands of recordings on a slow box.
+const SHARE: u32 = 100;
+
 /// How long what can't be deleted is left alone.
 const RETRY: Duration = Duration::from_mins(10);
 
@@ -45,6 +48,8 @@ pub struct Custodian {
     storage: Storage,
     probed: Option<Instant>,
     counted: Option<Instant>,
+    /// How long that took.
+    counting: Duration,
     resumed: Option<Instant>,
     /// Recordings that could not be deleted, and since when.
     stuck: HashMap<PathBuf, Instant>,
@@ -65,6 +70,7 @@ impl Custodian {
             storage: Storage::default(),
             probed: None,
             counted: None,
+            counting: Duration::ZERO,
             resumed: None,
             stuck: HashMap::new(),
             uncounted: 0,
@@ -136,6 +142,7 @@ impl Custodian {
         } else {
             COUNT_FOR_INFORMATION
         };
+        let every = every.max(self.counting * SHARE);
         let unusable = matches!(
             self.storage.state,
             StorageState::ReadOnly | StorageState::Missing | StorageState::Failing(_)
@@ -155,7 +162,10 @@ impl Custodian {
             now: wall,
             was_over: matches!(self.storage.state, StorageState::OverQuota { .. }),
         };
-        match self.inventory.take(&self.output, now.wall.into()) {
+        let begun = Instant::now();
+        let inventory = self.inventory.take(&self.output, now.wall.into());
+        self.counting = begun.elapsed();
+        match inventory {
             Ok(taken) => {
                 self.say_uncounted(&taken.errors);
                 self.storage.used = Some(self.make_room(taken.stock, circumstances, now.at, pause));

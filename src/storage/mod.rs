@@ -11,7 +11,7 @@
 //!
 //! - [`keeper`]: the thread; a card that hangs holds up nobody else. [`custodian`]: what it does.
 //! - [`state`]: what is published. [`retention`], [`clock`]: decisions. [`space`], [`inventory`]:
-//!   what they are made from.
+//!   what they are made from. [`listing`]: the recordings for people and programs.
 //!
 //! Nothing is deleted unless there is a quota or an age; see [`retention`].
 
@@ -19,6 +19,7 @@ pub mod clock;
 pub mod custodian;
 pub mod inventory;
 pub mod keeper;
+pub mod listing;
 pub mod retention;
 pub mod space;
 pub mod state;

@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::VerifyError;
-use crate::recorder::names::DELETING;
 
 /// What is verified together.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,10 +23,10 @@ pub(super) fn is_sealed(path: &Path) -> bool {
     name.ends_with(".ts") && !name.ends_with(".recording.ts")
 }
 
-/// Whether it is what is left of a recording that is deleted: half of it, and of no interest.
-fn is_being_deleted(directory: &Path) -> bool {
+/// Half a recording that is being deleted is in a hidden directory; no whole one ever is.
+fn is_hidden(directory: &Path) -> bool {
     let name = directory.file_name().unwrap_or_default().to_string_lossy();
-    name.starts_with(DELETING)
+    name.starts_with('.')
 }
 
 /// Finds the recordings at `path` and below it. Links to directories are not followed: they
@@ -72,7 +71,7 @@ fn list(directory: &Path) -> Result<Listing, VerifyError> {
         let entry = entry.map_err(unreadable)?;
         let path = entry.path();
         if entry.file_type().map_err(unreadable)?.is_dir() {
-            if is_being_deleted(&path) {
+            if is_hidden(&path) {
                 continue;
             }
             listing.directories.push(path);
