@@ -188,6 +188,7 @@ pub(super) fn sync_directory(path: &Path) -> Result<(), RecorderError> {
 mod tests {
     use super::*;
     use crate::room::Source;
+    use std::sync::atomic::{AtomicU32, Ordering};
     use time::macros::datetime;
 
     const NOON: OffsetDateTime = datetime!(2026-11-22 12:00:00.7 UTC);
@@ -237,6 +238,42 @@ mod tests {
         ];
         assert_eq!(names, expected);
         assert!(names.is_sorted());
+    }
+
+    /// Whoever deletes the last recording of a room removes its folder as well.
+    #[test]
+    fn a_room_that_is_removed_meanwhile_is_made_again() {
+        const RECORDINGS: u32 = 200;
+        let mut failures = Vec::new();
+        let root = tempfile::tempdir().unwrap();
+        let room = root.path().join("room");
+        let made = AtomicU32::new(0);
+        std::thread::scope(|scope| {
+            let removals = scope.spawn(|| {
+                let mut removals = 0;
+                let mut before = u32::MAX;
+                // At any moment, and once for each recording that is made.
+                while made.load(Ordering::Relaxed) < RECORDINGS {
+                    let now = made.load(Ordering::Relaxed);
+                    if now != before && std::fs::remove_dir(&room).is_ok() {
+                        before = now;
+                        removals += 1;
+                    }
+                }
+                removals
+            });
+            for _ in 0..RECORDINGS {
+                let place = make(root.path(), "ann", NOON);
+                // Counted first, so that the other thread ends however this one does.
+                made.fetch_add(1, Ordering::Relaxed);
+                if let Ok(place) = &place {
+                    std::fs::remove_dir(&place.path).unwrap();
+                }
+                failures.extend(place.err());
+            }
+            assert!(removals.join().unwrap() > 0, "never removed");
+        });
+        assert!(failures.is_empty(), "{failures:?}");
     }
 
     #[test]

@@ -44,8 +44,11 @@ impl Writing {
             source: Source::Camera,
             started,
         };
-        let (mut handle, events) =
-            WriterHandle::create(output, &identity, WriterSettings::default()).unwrap();
+        let settings = WriterSettings {
+            flush_interval: Duration::from_millis(20),
+            ..WriterSettings::default()
+        };
+        let (mut handle, events) = WriterHandle::create(output, &identity, settings).unwrap();
         let input = handle.open_segment(SegmentLayout::default()).unwrap();
         Self {
             handle,
