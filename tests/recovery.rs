@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use stage::{decode, poll, reeld};
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 const PACKET: usize = 188;
 
 /// Records the test card and kills the process a while after its first bytes are on the disk;

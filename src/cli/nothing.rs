@@ -83,6 +83,7 @@ mod tests {
             gaps: GapsSummary::default(),
             error: None,
             cause: None,
+            left_open: false,
         }
     }
 

@@ -15,7 +15,7 @@ use super::{Exit, Failure, signals};
 use crate::config::units::parse_duration;
 use crate::config::{self, Config, Flags, Room};
 use crate::daemon::join::{self, Stay};
-use crate::daemon::recovery;
+use crate::daemon::recovery::Recovery;
 use crate::daemon::settings::{OnFailure, RoomProgress};
 use crate::room::RoomEnd;
 use crate::room::livekit;
@@ -74,7 +74,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     recorder::prepare(&config.output)?;
     let keeper = keep(&config)?;
     media::init()?;
-    recovery::start(&config.output);
+    let _recovery = recover(&config)?;
     runtime()?.block_on(async {
         require_room(&keeper).await?;
         let stop = CancellationToken::new();
@@ -99,6 +99,14 @@ pub(super) fn trust(config: &Config) -> Result<(), Failure> {
         livekit::trust(ca_file)?;
     }
     Ok(())
+}
+
+/// Starts to recover what crashes have left below the output directory.
+pub(super) fn recover(config: &Config) -> Result<Recovery, Failure> {
+    Recovery::start(&config.output).map_err(|source| Failure::System {
+        doing: "starting a thread for the recovery",
+        source,
+    })
 }
 
 /// Starts to look after the output directory.

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Exit, Failure, record, signals};
 use crate::config::{self, Flags};
-use crate::daemon::{recovery, rooms};
+use crate::daemon::rooms;
 use crate::{logging, media, recorder};
 
 /// Record the rooms of a configuration until told to stop.
@@ -35,13 +35,13 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     recorder::prepare(&config.output)?;
     let keeper = record::keep(&config)?;
     media::init()?;
-    recovery::start(&config.output);
+    let recovery = record::recover(&config)?;
     record::runtime()?.block_on(async {
         let stop = CancellationToken::new();
         signals::stop_on_signals(stop.clone())
             .map_err(|source| Failure::System { doing: "listening for signals", source })?;
         tracing::info!(rooms = config.rooms.len(), output = %config.output.display(), "reeld is running");
-        rooms::run(&config, &keeper, &stop).await?;
+        rooms::run(&config, (&keeper, &recovery), &stop).await?;
         tracing::info!("reeld has stopped");
         Ok(Exit::Done)
     })

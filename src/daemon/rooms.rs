@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::join::{self, Stay};
+use super::recovery::Recovery;
 use super::settings::{OnFailure, RoomProgress};
 use crate::backoff::Backoff;
 use crate::config::{Config, ConfigError, Room};
@@ -14,7 +15,7 @@ use crate::recorder::recording::one_line;
 use crate::recorder::summary::RecordingSummary;
 use crate::room::livekit::{LiveKitError, Remedy};
 use crate::room::{Refusals, SelectionError};
-use crate::storage::Keeper;
+use crate::storage::{Keeper, Storage};
 
 /// The first wait after a stay in a room.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -51,7 +52,7 @@ pub enum RoomsError {
 /// Before anything is joined, when a room can't be recorded as configured.
 pub async fn run(
     config: &Config,
-    keeper: &Keeper,
+    (keeper, recovery): (&Keeper, &Recovery),
     stop: &CancellationToken,
 ) -> Result<(), RoomsError> {
     let rooms = config.require_rooms()?;
@@ -63,10 +64,11 @@ pub async fn run(
         tasks.spawn(keep_recording(
             config.clone(),
             room.clone(),
-            keeper.clone(),
+            (keeper.clone(), recovery.clone()),
             stop.clone(),
         ));
     }
+    let watching = tokio::spawn(recover_what_comes_back(keeper.watch(), recovery.clone()));
     while let Some(ended) = tasks.join_next().await {
         match ended {
             Ok(Ok(())) => {}
@@ -74,7 +76,20 @@ pub async fn run(
             Err(error) => tracing::error!("a room's task died, please report this: {error}"),
         }
     }
+    watching.abort();
     Ok(())
+}
+
+/// A disk that could not be used may have been taken away in the middle of recordings.
+async fn recover_what_comes_back(mut storage: watch::Receiver<Storage>, recovery: Recovery) {
+    let mut was_gone = false;
+    while storage.changed().await.is_ok() {
+        let is_gone = storage.borrow().state.is_gone();
+        if was_gone && !is_gone {
+            recovery.look_again();
+        }
+        was_gone = is_gone;
+    }
 }
 
 fn plan(config: &Config, room: &Room) -> Result<crate::room::livekit::Join, RoomsError> {
@@ -90,7 +105,7 @@ fn plan(config: &Config, room: &Room) -> Result<crate::room::livekit::Join, Room
 async fn keep_recording(
     config: Config,
     room: Room,
-    keeper: Keeper,
+    (keeper, recovery): (Keeper, Recovery),
     stop: CancellationToken,
 ) -> Result<(), RoomsError> {
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
@@ -108,6 +123,9 @@ async fn keep_recording(
             |summary| {
                 if summary.is_of_the_disk() {
                     keeper.look_now();
+                }
+                if summary.left_open {
+                    recovery.look_again();
                 }
                 tell(summary);
             },

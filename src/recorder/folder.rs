@@ -245,8 +245,8 @@ mod tests {
     fn a_room_that_is_removed_meanwhile_is_made_again() {
         const RECORDINGS: u32 = 200;
         let mut failures = Vec::new();
-        let root = tempfile::tempdir().unwrap();
-        let room = root.path().join("room");
+        let output = tempfile::tempdir().unwrap();
+        let room = output.path().join("room");
         let made = AtomicU32::new(0);
         std::thread::scope(|scope| {
             let removals = scope.spawn(|| {
@@ -263,7 +263,7 @@ mod tests {
                 removals
             });
             for _ in 0..RECORDINGS {
-                let place = make(root.path(), "ann", NOON);
+                let place = make(output.path(), "ann", NOON);
                 // Counted first, so that the other thread ends however this one does.
                 made.fetch_add(1, Ordering::Relaxed);
                 if let Ok(place) = &place {

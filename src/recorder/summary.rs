@@ -47,6 +47,9 @@ pub struct RecordingSummary {
     /// The same, for exit codes.
     #[serde(skip)]
     pub cause: Option<RecordingError>,
+    /// A segment was given up, and is to be recovered.
+    #[serde(skip)]
+    pub left_open: bool,
 }
 
 /// Gaps in picture and sound; the manifest lists them.
@@ -107,6 +110,7 @@ impl RecordingSummary {
             gaps: GapsSummary::default(),
             error: None,
             cause: error,
+            left_open: false,
         };
         if let Some((folder, outcome)) = sealed {
             summary.dir = folder;
@@ -121,10 +125,14 @@ impl RecordingSummary {
                     summary.duration_s = outcome.manifest.totals.duration.as_secs_f64();
                     summary.gaps = GapsSummary::of(&outcome.manifest.findings);
                     summary.bytes = outcome.manifest.totals.bytes;
+                    summary.left_open = outcome.manifest.segments.iter().any(|it| it.damaged);
                     let index = outcome.index.err().map(RecordingError::from);
                     summary.cause = summary.cause.or(index);
                 }
-                Err(error) => summary.cause = summary.cause.or(Some(error)),
+                Err(error) => {
+                    summary.cause = summary.cause.or(Some(error));
+                    summary.left_open = true;
+                }
             }
         }
         summary.error = summary

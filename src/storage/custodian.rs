@@ -143,11 +143,7 @@ impl Custodian {
             COUNT_FOR_INFORMATION
         };
         let every = every.max(self.counting * SHARE);
-        let unusable = matches!(
-            self.storage.state,
-            StorageState::ReadOnly | StorageState::Missing | StorageState::Failing(_)
-        );
-        if unusable || !is_due(self.counted, every, now.at) {
+        if self.storage.state.is_gone() || !is_due(self.counted, every, now.at) {
             return false;
         }
         self.counted = Some(now.at);

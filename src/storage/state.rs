@@ -60,6 +60,12 @@ impl StorageState {
         matches!(self, Self::Ready)
     }
 
+    /// Whether the disk can't be used at all, not even to read what is on it or to delete it.
+    #[must_use]
+    pub const fn is_gone(&self) -> bool {
+        matches!(self, Self::ReadOnly | Self::Missing | Self::Failing(_))
+    }
+
     /// One word for metrics and `--json`; these never change.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
