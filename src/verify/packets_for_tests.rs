@@ -143,13 +143,7 @@ impl Builder {
                 None => 184,
             };
             let (now, later) = rest.split_at(room.min(rest.len()));
-            // An adaptation field of one byte holds no flags.
-            let now = if now.len() == 183 { &now[..182] } else { now };
-            rest = if now.len() == 182 {
-                &rest[182..]
-            } else {
-                later
-            };
+            rest = later;
             self.packet(pid, flags, now);
             flags = Flags::default();
         }
