@@ -6,7 +6,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::names::{KEPT, MANIFEST, PLAYLIST, SegmentIndex, SegmentName};
+use super::names::{KEPT, SegmentIndex, SegmentName};
+use super::recovery::table::Ours;
 
 /// `st_blocks` counts these, whatever blocks the file system has (`stat(2)`).
 const STAT_BLOCK: u64 = 512;
@@ -100,8 +101,7 @@ impl Contents {
 
 /// Whether this program gives this name to files in a recording's folder.
 fn is_own(name: &str) -> bool {
-    let whole = name.strip_suffix(".tmp").unwrap_or(name);
-    whole == MANIFEST || whole == PLAYLIST || name == KEPT || SegmentIndex::of_file(whole).is_some()
+    name == KEPT || Ours::of(name).is_some()
 }
 
 #[cfg(test)]
@@ -115,6 +115,8 @@ mod tests {
         let own = [
             "00000.ts",
             "00001.recording.ts",
+            "00004.damaged",
+            "00005.recovering.tmp",
             "index.m3u8",
             "manifest.json",
             "manifest.json.tmp",
@@ -129,7 +131,7 @@ mod tests {
         let names: Vec<_> = contents.own.iter().map(|file| file.name.as_str()).collect();
         assert_eq!(names, own);
         assert_eq!(contents.foreign, 5);
-        assert!(contents.on_disk() >= 5_000);
+        assert!(contents.on_disk() >= 7_000);
         assert!(contents.has_open_segment() && !contents.is_kept());
         assert!(contents.last_written().is_some());
 

@@ -43,7 +43,7 @@ pub struct Manifest {
     /// Absent while `state` is `recording`.
     #[serde(with = "time::serde::rfc3339::option", default)]
     pub ended: Option<OffsetDateTime>,
-    /// Every track that a segment has, in the order of their appearance.
+    /// Every track that a segment has or had, in the order of their appearance.
     pub tracks: Vec<TrackRecord>,
     /// The segments with a file, in order.
     pub segments: Vec<SegmentRecord>,
@@ -219,13 +219,18 @@ impl Manifest {
         }
     }
 
-    /// Puts a segment in its place, instead of what was said about the same segment before.
-    pub fn put(&mut self, segment: SegmentRecord, tracks: &[TrackRecord]) {
+    /// Lists tracks that are not listed yet.
+    pub fn know(&mut self, tracks: &[TrackRecord]) {
         for track in tracks {
             if !self.tracks.contains(track) {
                 self.tracks.push(track.clone());
             }
         }
+    }
+
+    /// Puts a segment in its place, instead of what was said about the same segment before.
+    pub fn put(&mut self, segment: SegmentRecord, tracks: &[TrackRecord]) {
+        self.know(tracks);
         // A segment that fails late has another name than when it was opened: compare numbers.
         let number = segment_number(&segment.file);
         self.segments

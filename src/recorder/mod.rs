@@ -42,6 +42,8 @@ mod handover;
 mod input;
 mod journal;
 pub mod kept;
+#[cfg(test)]
+mod kill_tests;
 pub mod manifest;
 pub mod messages;
 mod milliseconds;

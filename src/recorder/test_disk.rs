@@ -14,6 +14,16 @@ pub struct TestDisk {
     log: Log,
     fail: Option<Fault>,
     gate: Gate,
+    death: Option<Death>,
+}
+
+/// The end of the process at a call: neither it nor any later one does anything, but that an
+/// append may leave half of its bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Death {
+    /// Calls that are still done.
+    pub after: usize,
+    pub half: bool,
 }
 
 /// Every call on media files, in order: "create 00000.recording.ts", "write 188" …
@@ -53,8 +63,15 @@ impl TestDisk {
             log: Arc::clone(&log),
             fail,
             gate: Gate::default(),
+            death: None,
         };
         (disk, log)
+    }
+
+    pub fn dying(death: Death) -> (Self, Log) {
+        let (disk, log) = Self::new(None);
+        let death = Some(death);
+        (Self { death, ..disk }, log)
     }
 
     pub fn with_gate(self, gate: Gate) -> Self {
@@ -63,6 +80,12 @@ impl TestDisk {
 
     fn call(&mut self, line: String) -> io::Result<()> {
         self.gate.pass();
+        if let Some(death) = &mut self.death {
+            if death.after == 0 {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            death.after -= 1;
+        }
         let fault = self.fail.take_if(|fault| line.starts_with(fault.call));
         self.log.lock().unwrap().push(line);
         match fault {
@@ -91,6 +114,14 @@ impl Disk for TestDisk {
     }
 
     fn append(&mut self, (file, name): &mut Self::File, bytes: &[u8]) -> io::Result<()> {
+        let dies = self.death.take_if(|death| death.after == 0 && death.half);
+        if dies.is_some() {
+            self.real.append(file, &bytes[..bytes.len() / 2])?;
+            self.death = Some(Death {
+                after: 0,
+                half: false,
+            });
+        }
         self.call(format!("write {name}"))?;
         self.real.append(file, bytes)
     }

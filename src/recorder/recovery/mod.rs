@@ -25,7 +25,7 @@ mod program;
 mod rebuild;
 mod repair;
 mod report;
-mod table;
+pub(super) mod table;
 #[cfg(test)]
 mod tests;
 

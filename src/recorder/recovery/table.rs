@@ -23,7 +23,7 @@ use super::super::names::{MANIFEST, PLAYLIST, SegmentIndex, SegmentName};
 
 /// A file of ours, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Ours {
+pub(in crate::recorder) enum Ours {
     Open(SegmentIndex),
     Final(SegmentIndex),
     /// Given up: nothing in it can be decoded.
@@ -35,7 +35,7 @@ pub(super) enum Ours {
 }
 
 impl Ours {
-    pub(super) fn of(name: &str) -> Option<Self> {
+    pub(in crate::recorder) fn of(name: &str) -> Option<Self> {
         match name {
             MANIFEST => return Some(Self::Manifest),
             PLAYLIST => return Some(Self::Playlist),
