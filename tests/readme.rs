@@ -11,9 +11,10 @@ use std::path::Path;
 use clap::Parser as _;
 use reeld::cli::Cli;
 
-const DOCUMENTS: [&str; 4] = [
+const DOCUMENTS: [&str; 5] = [
     "README.md",
     "docs/limits.md",
+    "docs/storage.md",
     "docs/testing.md",
     "docs/performance.md",
 ];

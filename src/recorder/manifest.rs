@@ -219,13 +219,15 @@ impl Manifest {
         }
     }
 
-    /// Lists tracks that are not listed yet.
-    pub fn know(&mut self, tracks: &[TrackRecord]) {
+    /// Lists tracks that are not listed yet; true if there were any.
+    pub fn know(&mut self, tracks: &[TrackRecord]) -> bool {
+        let before = self.tracks.len();
         for track in tracks {
             if !self.tracks.contains(track) {
                 self.tracks.push(track.clone());
             }
         }
+        self.tracks.len() > before
     }
 
     /// Puts a segment in its place, instead of what was said about the same segment before.

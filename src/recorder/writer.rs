@@ -159,8 +159,9 @@ impl<D: Disk> Writer<D> {
         match SegmentFile::create(&mut self.disk, &self.folder, index, layout, self.policy) {
             Ok(file) => {
                 // Who recovers this segment after a crash finds there whose it was.
-                self.manifest.know(&file.layout().tracks);
-                self.make_stale();
+                if self.manifest.know(&file.layout().tracks) {
+                    self.make_stale();
+                }
                 self.files.insert(index, file);
                 self.tell(WriterEvent::Opened(index));
             }

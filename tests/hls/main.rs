@@ -1,4 +1,4 @@
-//! A recording in a browser while it is made and when it is done: hls.js in Chromium.
+//! A recording in players while it is made and when it is done: ffmpeg, and hls.js in Chromium.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod browser;
@@ -24,6 +24,32 @@ fn sealed(output: &Path) -> Option<PathBuf> {
     let shelf = reeld::recorder::shelf::recordings(output).ok()?;
     let folder = shelf.recordings.first()?.path.clone();
     folder.join("00000.ts").exists().then_some(folder)
+}
+
+#[test]
+fn what_is_being_written_can_be_played() {
+    let output = tempfile::tempdir().unwrap();
+    let mut recorder = command()
+        .args(["demo", "--duration", "1m", "--output"])
+        .arg(output.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let file = stage::poll("two seconds of media", LONG, || {
+        let shelf = reeld::recorder::shelf::recordings(output.path()).ok()?;
+        let file = shelf.recordings.first()?.path.join("00000.recording.ts");
+        (file.metadata().ok()?.len() > 500_000).then_some(file)
+    });
+    let decoded = stage::decode::pictures(&file);
+    let sound = stage::decode::sound(&file);
+    recorder.kill().unwrap();
+    recorder.wait().unwrap();
+    let counters: Vec<u32> = decoded.pictures.iter().map(|it| it.counter).collect();
+    let expected: Vec<u32> = (0..).take(counters.len()).collect();
+    assert_eq!(counters, expected);
+    assert!(counters.len() > 50, "{} pictures", counters.len());
+    assert!(sound.beeps.len() >= 2 && sound.longest_gap < 0.1);
 }
 
 #[test]

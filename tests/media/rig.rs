@@ -209,9 +209,7 @@ impl Rig {
             let Counts { video, audio, .. } = self.graph.counts();
             // Slewed sound is up to 5 % shorter than its packets.
             let sound = (audio.accepted + audio.silence) * 960 * 19 / 20;
-            if video.written + video.over_limit + 4 >= video.accepted
-                && audio.written * 1024 + 20_000 >= sound
-            {
+            if video.missing() <= 4 && audio.written * 1024 + 20_000 >= sound {
                 return;
             }
             assert!(
