@@ -56,7 +56,7 @@ fn pictures_alone_are_recorded() {
 
 /// Somebody comes, is mute of one kind for four seconds, and leaves. It costs no memory, and the
 /// manifest lists it and no other gap of that kind. For a second of it silence may still be sent.
-fn visit_with_a_mute(identity: &str, option: &str, kind: &str) -> (Take, Report) {
+fn visit_with_a_mute(identity: &str, option: &str, kind: &str) -> (Scene, Take, Report) {
     let scene = Scene::set();
     let mut reeld = scene.record(&[]);
     let options = ["--size", "640x360", option, "5.5:9.5", "--secs", "16"];
@@ -75,13 +75,15 @@ fn visit_with_a_mute(identity: &str, option: &str, kind: &str) -> (Take, Report)
     };
     assert_eq!(gap.cause, "muted", "{gap:?}");
     assert!((2_500..5_500).contains(&gap.duration_ms), "{gap:?}");
-    (scene.take(&summary, identity), report)
+    let take = scene.take(&summary, identity);
+    // Its files are gone when it is dropped.
+    (scene, take, report)
 }
 
 #[test]
 fn a_muted_microphone_is_silence_and_sound_stays_in_step() {
     steady(|| {
-        let (take, report) = visit_with_a_mute("shy", "--mute-audio", "audio");
+        let (_scene, take, report) = visit_with_a_mute("shy", "--mute-audio", "audio");
         let film = take.film(&report);
         film.assert_whole();
         let sound = take.sound();
@@ -98,7 +100,7 @@ fn a_muted_microphone_is_silence_and_sound_stays_in_step() {
 #[test]
 fn a_muted_camera_is_a_gap_and_nothing_else() {
     steady(|| {
-        let (take, report) = visit_with_a_mute("hidden", "--mute-video", "video");
+        let (_scene, take, report) = visit_with_a_mute("hidden", "--mute-video", "video");
         let film = take.film(&report);
         film.assert_present(0.7, 0);
         film.assert_ends(f64::from(report.frames.unwrap()));
