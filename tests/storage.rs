@@ -115,10 +115,13 @@ async fn a_folder_removed_underneath_damages_the_segment_and_frees_the_muxer() {
     input.write(&packet(0)).unwrap();
     assert!(matches!(events.recv().await, Some(WriterEvent::Opened(_))));
     std::fs::remove_dir_all(handle.folder()).unwrap();
-    // The open file still takes data; it can't be given its name, nor can another be made.
-    handle.close_segment(input.index(), SegmentCounts::default());
+    // The open file still takes data, which nobody would ever find.
+    let _ = input.write(&packet(1));
     let error = first_damage(&mut events).await;
     assert!(matches!(error, RecorderError::Missing { .. }), "{error}");
+    write_until_refused(input, 1).await;
+    handle.close_segment(SegmentIndex(0), SegmentCounts::default());
+    // Nor can another be made.
     let next = open(&mut handle);
     let error = first_damage(&mut events).await;
     assert!(matches!(error, RecorderError::Missing { .. }), "{error}");

@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::ops::Range;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::page_cache;
@@ -18,7 +19,8 @@ pub(super) trait Disk: Send + 'static {
     fn create_or_empty(&mut self, path: &Path) -> io::Result<Self::File>;
     /// Appends all of `bytes`.
     fn append(&mut self, file: &mut Self::File, bytes: &[u8]) -> io::Result<()>;
-    /// `fdatasync`: the data and what is needed to find it are on the disk afterwards.
+    /// `fdatasync`: the data and what is needed to find it are on the disk afterwards. Fails when
+    /// the file has been removed.
     fn sync(&mut self, file: &mut Self::File) -> io::Result<()>;
     /// Starts to write a range of whole pages to the disk, without waiting for it.
     fn start_write_back(&mut self, file: &mut Self::File, range: &Range<u64>) -> io::Result<()>;
@@ -51,7 +53,12 @@ impl Disk for LocalDisk {
     }
 
     fn sync(&mut self, file: &mut File) -> io::Result<()> {
-        file.sync_data()
+        file.sync_data()?;
+        // It takes data all the same, and all of it would be gone when it is closed.
+        if file.metadata()?.nlink() == 0 {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok(())
     }
 
     fn start_write_back(&mut self, file: &mut File, range: &Range<u64>) -> io::Result<()> {
