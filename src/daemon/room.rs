@@ -257,6 +257,7 @@ impl Room {
     fn start(&mut self, key: &Key, track: &Track) -> Running {
         let setup = RecordingSetup {
             root: self.settings.root.clone(),
+            mounted: self.settings.storage.borrow().mounted,
             room: self.settings.room.clone(),
             room_sid: self.sid.clone(),
             participant: track.participant.clone(),

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
@@ -44,6 +45,17 @@ pub fn probe(output: &Path) -> Result<(), RecorderError> {
     tried
         .and(removed)
         .map_err(|error| RecorderError::from_io("write", output, error))
+}
+
+/// Whether something is mounted at `path`: it lies on another device than its parent. False when
+/// there is nothing at all.
+#[must_use]
+pub fn is_mounted(path: &Path) -> bool {
+    let device = |path: &Path| path.metadata().map(|metadata| metadata.dev()).ok();
+    match (device(path), device(&path.join(".."))) {
+        (Some(inside), Some(outside)) => inside != outside,
+        _ => false,
+    }
 }
 
 /// A recording's folder, and the right to write into it.
@@ -274,6 +286,14 @@ mod tests {
             assert!(removals.join().unwrap() > 0, "never removed");
         });
         assert!(failures.is_empty(), "{failures:?}");
+    }
+
+    #[test]
+    fn what_is_mounted_lies_on_another_device() {
+        assert!(is_mounted(Path::new("/proc")));
+        let folder = tempfile::tempdir().unwrap();
+        assert!(!is_mounted(folder.path()));
+        assert!(!is_mounted(&folder.path().join("absent")));
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub const INBOX: QueueLimits = QueueLimits {
 pub struct RecordingSetup {
     /// Below which directory.
     pub root: PathBuf,
+    /// Something has to be mounted there: a card's directory is not filled while it is away.
+    pub mounted: bool,
     /// The room's name.
     pub room: String,
     /// The server's name for this life of the room.

@@ -73,7 +73,7 @@ mod writer;
 pub use drops::{DropReason, Drops};
 pub use error::{Closed, RecorderError};
 pub use findings::{ClockRecord, Findings, GapRecord, LayerRecord};
-pub use folder::{prepare, probe};
+pub use folder::{is_mounted, prepare, probe};
 pub use handle::{SegmentInput, WriterHandle};
 pub use handover::HandoverStats;
 pub use manifest::{FileCodec, Manifest, SegmentRecord, TrackRecord};

@@ -37,7 +37,7 @@ use super::summary::{RecordingProgress, RecordingSummary};
 use super::tally::Tally;
 use super::{
     Description, DropReason, Findings, RecorderError, RecordingIdentity, SegmentIndex, WriterEvent,
-    WriterHandle, WriterSettings,
+    WriterHandle, WriterSettings, is_mounted,
 };
 use crate::media::Layout;
 use crate::room::{EventReceiver, Kind, RoomCommand, Track, TrackId};
@@ -296,9 +296,14 @@ impl Recording {
         self.journal
             .begin(self.zero, Instant::now(), identity.started);
         let (root, settings) = (self.setup.root.clone(), self.setup.writer);
-        let create = Arc::clone(&self.make_writer);
-        let made = tokio::task::spawn_blocking(move || create(&root, &identity, settings)).await;
-        let (writer, events) = made.map_err(RecordingError::Thread)??;
+        let (create, mounted) = (Arc::clone(&self.make_writer), self.setup.mounted);
+        let made = tokio::task::spawn_blocking(move || {
+            if mounted && !is_mounted(&root) {
+                return Err(RecorderError::Missing { path: root });
+            }
+            create(&root, &identity, settings)
+        });
+        let (writer, events) = made.await.map_err(RecordingError::Thread)??;
         tracing::info!(
             room = self.setup.room.as_str(),
             participant = self.setup.participant.identity.as_str(),

@@ -9,9 +9,9 @@ use super::inventory::Inventory;
 use super::retention::{self, Circumstances, Limits, Reason, Stock};
 use super::space;
 use super::state::{Look, Storage, StorageState, Trouble, verdict};
-use crate::recorder::RecorderError;
 use crate::recorder::deletion::{self, Deletion, Pause};
 use crate::recorder::recording::one_line;
+use crate::recorder::{self, RecorderError};
 
 /// Between two probe files while all is well. Each is a commit of the journal: on flash not more
 /// often than that. What recordings themselves meet is told by their writers.
@@ -40,8 +40,6 @@ const RETRY: Duration = Duration::from_mins(10);
 pub struct Custodian {
     output: PathBuf,
     limits: Limits,
-    /// Something was mounted at the output directory at the start, and must be again.
-    mounted: bool,
     inventory: Inventory,
     clock: Clock,
     /// What was last said.
@@ -61,13 +59,16 @@ impl Custodian {
     /// For the directory `output`, which should be there.
     #[must_use]
     pub fn new(output: PathBuf, limits: Limits) -> Self {
+        let storage = Storage {
+            mounted: recorder::is_mounted(&output),
+            ..Storage::default()
+        };
         Self {
-            mounted: space::is_mounted(&output),
             output,
             limits,
             inventory: Inventory::default(),
             clock: Clock::default(),
-            storage: Storage::default(),
+            storage,
             probed: None,
             counted: None,
             counting: Duration::ZERO,
@@ -75,6 +76,12 @@ impl Custodian {
             stuck: HashMap::new(),
             uncounted: 0,
         }
+    }
+
+    /// What was last said; before the first look, that it is ready.
+    #[must_use]
+    pub const fn storage(&self) -> &Storage {
+        &self.storage
     }
 
     /// Whether there may be recordings. Mostly one question to the file system; now and then, and
@@ -89,7 +96,7 @@ impl Custodian {
         if probe {
             self.probed = Some(now.at);
         }
-        let looked = if self.mounted && !space::is_mounted(&self.output) {
+        let looked = if self.storage.mounted && !recorder::is_mounted(&self.output) {
             Err(Trouble::Missing)
         } else {
             space::look(&self.output, probe)

@@ -35,10 +35,11 @@ impl Keeper {
     /// When the operating system gives no thread.
     pub fn start(output: PathBuf, limits: Limits) -> io::Result<Self> {
         let (calls, called) = mpsc::sync_channel(1);
-        let (publish, storage) = watch::channel(Storage::default());
+        let custodian = Custodian::new(output, limits);
+        let (publish, storage) = watch::channel(custodian.storage().clone());
         thread::Builder::new()
             .name("reeld-storage".to_owned())
-            .spawn(move || run(Custodian::new(output, limits), &called, &publish))?;
+            .spawn(move || run(custodian, &called, &publish))?;
         Ok(Self { calls, storage })
     }
 

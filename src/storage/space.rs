@@ -1,6 +1,5 @@
 //! What the file system says of itself.
 
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use nix::sys::statvfs::{FsFlags, statvfs};
@@ -44,16 +43,6 @@ fn ask(path: &Path) -> Result<(Space, bool), RecorderError> {
         total: all.saturating_mul(unit),
     };
     Ok((space, answer.flags().contains(FsFlags::ST_RDONLY)))
-}
-
-/// Whether something is mounted at `path`: it lies on another device than its parent. False when
-/// there is nothing at all.
-pub(super) fn is_mounted(path: &Path) -> bool {
-    let device = |path: &Path| path.metadata().map(|metadata| metadata.dev()).ok();
-    match (device(path), device(&path.join(".."))) {
-        (Some(inside), Some(outside)) => inside != outside,
-        _ => false,
-    }
 }
 
 /// Looks at the file system with the output directory; with `probe` a file is written and removed
@@ -102,13 +91,5 @@ mod tests {
         let absent = output.path().join("absent");
         assert_eq!(look(&absent, true), Err(Trouble::Missing));
         assert!(!absent.exists(), "a card's directory is not made up");
-    }
-
-    #[test]
-    fn what_is_mounted_lies_on_another_device() {
-        assert!(is_mounted(Path::new("/proc")));
-        let folder = tempfile::tempdir().unwrap();
-        assert!(!is_mounted(folder.path()));
-        assert!(!is_mounted(&folder.path().join("absent")));
     }
 }

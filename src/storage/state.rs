@@ -20,6 +20,9 @@ pub struct Storage {
     pub floor: Option<u64>,
     /// Bytes that all recordings together take, when they were last counted.
     pub used: Option<u64>,
+    /// Something was mounted at the output directory at the start. It must be for a recording to
+    /// begin: below it lies another disk.
+    pub mounted: bool,
     /// When it was last looked at; none before the first time. Long ago means that the disk
     /// hangs.
     pub looked: Option<Instant>,

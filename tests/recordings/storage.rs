@@ -68,3 +68,23 @@ fn a_room_that_is_watched_ends_when_the_storage_takes_nothing() {
     let recording = Recording::read(played.only().dir.as_ref().unwrap());
     assert!(recording.pictures() > 20);
 }
+
+/// Between a card that is pulled and the next look at the storage somebody may join.
+#[test]
+fn nothing_is_recorded_below_a_card_that_is_not_mounted() {
+    let output = output();
+    let (_storage, watched) = watch::channel(Storage {
+        mounted: true,
+        ..Storage::default()
+    });
+    let mut room = Room::open_with_ann(RoomSettings {
+        storage: watched,
+        ..whole(&output)
+    });
+    let failed = room.play_until_finished();
+    assert!(failed.is_of_the_disk());
+    let error = failed.error.unwrap();
+    assert!(error.contains("no such directory"), "{error}");
+    room.close();
+    assert_eq!(std::fs::read_dir(output.path()).unwrap().count(), 0);
+}

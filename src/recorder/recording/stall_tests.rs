@@ -138,6 +138,7 @@ fn resident() -> u64 {
 
 fn setup(root: &std::path::Path) -> RecordingSetup {
     RecordingSetup {
+        mounted: false,
         root: root.to_owned(),
         room: "room".to_owned(),
         room_sid: String::new(),
