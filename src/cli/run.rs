@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Exit, Failure, record, signals};
 use crate::config::{self, Flags};
+use crate::daemon::care::Care;
 use crate::daemon::rooms;
 use crate::{logging, media, recorder};
 
@@ -41,7 +42,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         signals::stop_on_signals(stop.clone())
             .map_err(|source| Failure::System { doing: "listening for signals", source })?;
         tracing::info!(rooms = config.rooms.len(), output = %config.output.display(), "reeld is running");
-        rooms::run(&config, (&keeper, &recovery), &stop).await?;
+        rooms::run(&config, &Care::new(keeper, recovery), &stop).await?;
         tracing::info!("reeld has stopped");
         Ok(Exit::Done)
     })

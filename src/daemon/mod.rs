@@ -5,8 +5,10 @@
 //! - `live`: one recording as its room sees it.
 //! - [`join`]: a LiveKit room from join to end, with what it recorded.
 //! - [`recovery`]: what a crash left is made whole, beside the recordings.
+//! - [`care`]: what looks after the disk below all rooms, and when it is called.
 //! - [`rooms`]: all rooms of a configuration, each joined again and again.
 
+pub mod care;
 pub mod join;
 mod live;
 pub mod recovery;

@@ -6,8 +6,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::care::Care;
 use super::join::{self, Stay};
-use super::recovery::Recovery;
 use super::settings::{OnFailure, RoomProgress};
 use crate::backoff::Backoff;
 use crate::config::{Config, ConfigError, Room};
@@ -15,7 +15,6 @@ use crate::recorder::recording::one_line;
 use crate::recorder::summary::RecordingSummary;
 use crate::room::livekit::{LiveKitError, Remedy};
 use crate::room::{Refusals, SelectionError};
-use crate::storage::{Keeper, Storage};
 
 /// The first wait after a stay in a room.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -50,11 +49,7 @@ pub enum RoomsError {
 ///
 /// # Errors
 /// Before anything is joined, when a room can't be recorded as configured.
-pub async fn run(
-    config: &Config,
-    (keeper, recovery): (&Keeper, &Recovery),
-    stop: &CancellationToken,
-) -> Result<(), RoomsError> {
+pub async fn run(config: &Config, care: &Care, stop: &CancellationToken) -> Result<(), RoomsError> {
     let rooms = config.require_rooms()?;
     for room in rooms {
         plan(config, room)?;
@@ -64,11 +59,12 @@ pub async fn run(
         tasks.spawn(keep_recording(
             config.clone(),
             room.clone(),
-            (keeper.clone(), recovery.clone()),
+            care.clone(),
             stop.clone(),
         ));
     }
-    let watching = tokio::spawn(recover_what_comes_back(keeper.watch(), recovery.clone()));
+    let watched = care.clone();
+    let watching = tokio::spawn(async move { watched.recover_what_comes_back().await });
     while let Some(ended) = tasks.join_next().await {
         match ended {
             Ok(Ok(())) => {}
@@ -78,18 +74,6 @@ pub async fn run(
     }
     watching.abort();
     Ok(())
-}
-
-/// A disk that could not be used may have been taken away in the middle of recordings.
-async fn recover_what_comes_back(mut storage: watch::Receiver<Storage>, recovery: Recovery) {
-    let mut was_gone = false;
-    while storage.changed().await.is_ok() {
-        let is_gone = storage.borrow().state.is_gone();
-        if was_gone && !is_gone {
-            recovery.look_again();
-        }
-        was_gone = is_gone;
-    }
 }
 
 fn plan(config: &Config, room: &Room) -> Result<crate::room::livekit::Join, RoomsError> {
@@ -105,15 +89,14 @@ fn plan(config: &Config, room: &Room) -> Result<crate::room::livekit::Join, Room
 async fn keep_recording(
     config: Config,
     room: Room,
-    (keeper, recovery): (Keeper, Recovery),
+    care: Care,
     stop: CancellationToken,
 ) -> Result<(), RoomsError> {
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     while !stop.is_cancelled() {
         let joined = Instant::now();
         // A plan is made anew for each stay: a token is minted and the selection starts empty.
-        let storage = keeper.watch();
-        let settings = join::room_settings(&config, &room.name, OnFailure::Retry, storage);
+        let settings = join::room_settings(&config, &room.name, OnFailure::Retry, care.watch());
         let (progress, _) = watch::channel(RoomProgress::default());
         let Stay { end, totals } = join::record(
             plan(&config, &room)?,
@@ -121,12 +104,7 @@ async fn keep_recording(
             stop.clone(),
             progress,
             |summary| {
-                if summary.is_of_the_disk() {
-                    keeper.look_now();
-                }
-                if summary.left_open {
-                    recovery.look_again();
-                }
+                care.note(&summary);
                 tell(summary);
             },
         )

@@ -47,7 +47,7 @@ pub struct RecordingSummary {
     /// The same, for exit codes.
     #[serde(skip)]
     pub cause: Option<RecordingError>,
-    /// A segment was given up, and is to be recovered.
+    /// A segment was given up, or the manifest is out of date: it is to be recovered.
     #[serde(skip)]
     pub left_open: bool,
 }
@@ -126,6 +126,8 @@ impl RecordingSummary {
                     summary.gaps = GapsSummary::of(&outcome.manifest.findings);
                     summary.bytes = outcome.manifest.totals.bytes;
                     summary.left_open = outcome.manifest.segments.iter().any(|it| it.damaged);
+                    // What is on the disk then may still say that it goes on.
+                    summary.left_open |= outcome.index.is_err();
                     let index = outcome.index.err().map(RecordingError::from);
                     summary.cause = summary.cause.or(index);
                 }
