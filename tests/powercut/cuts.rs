@@ -1,13 +1,16 @@
 //! Cuts the power at many moments of a recording, and judges what is on the card.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use super::MOST_LOST;
 use super::stage::card::image::{Keep, Replay};
 use super::victim::Recorded;
+
+/// How long a recorder may take to write what a stall has held up.
+const CATCH_UP: Duration = Duration::from_secs(1);
 
 /// How many cards are decoded.
 const DECODED: usize = 4;
@@ -84,7 +87,10 @@ impl Recorded {
                 let name = format!("at {position} ({length:.3?} recorded, {keep:?})");
                 let decode = number % cuts.decode_each == 0 && matches!(keep, Keep::Half(_));
                 match self.judge(&image, position, decode) {
-                    Ok(kept) => toll.judge(&name, length.saturating_sub(kept)),
+                    Ok(kept) => {
+                        let most = self.most_lost_at(position);
+                        toll.judge(&name, length.saturating_sub(kept), most);
+                    }
                     Err(reason) => toll.violations.push(format!("{name}: {reason}")),
                 }
             }
@@ -94,15 +100,30 @@ impl Recorded {
 
     /// How much had been recorded when the power went.
     fn length_at(&self, position: usize) -> Duration {
-        let cut = self.log.until(position).unwrap_or(self.ended);
-        cut.saturating_duration_since(self.started)
+        self.moment_of(position)
+            .saturating_duration_since(self.started)
+    }
+
+    fn moment_of(&self, position: usize) -> Instant {
+        self.log.until(position).unwrap_or(self.ended)
+    }
+
+    /// What the card has not taken can't be on it.
+    fn most_lost_at(&self, position: usize) -> Duration {
+        let moment = self.moment_of(position);
+        match &self.stall {
+            Some(stall) if stall.start <= moment && moment <= stall.end + CATCH_UP => {
+                MOST_LOST + (stall.end - stall.start)
+            }
+            _ => MOST_LOST,
+        }
     }
 }
 
 impl Toll {
-    fn judge(&mut self, name: &str, lost: Duration) {
+    fn judge(&mut self, name: &str, lost: Duration, most: Duration) {
         self.losses.push(lost);
-        if lost > MOST_LOST {
+        if lost > most {
             self.violations.push(format!("{name}: lost {lost:.3?}"));
         }
     }

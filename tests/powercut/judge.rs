@@ -99,7 +99,11 @@ fn relative_paths(root: &Path) -> BTreeSet<PathBuf> {
     files.iter().map(|file| relative(file, root)).collect()
 }
 
-fn recover(root: &Path) -> Result<(), String> {
+/// Has the binary recover what is below `root`.
+///
+/// # Errors
+/// What it said.
+pub fn recover(root: &Path) -> Result<(), String> {
     let outcome = run(command().args(["recover", "--json"]).arg(root), LONG);
     match outcome.code {
         Some(0) => Ok(()),

@@ -14,6 +14,7 @@ mod card;
 mod cuts;
 mod judge;
 mod preload;
+mod recovering;
 #[path = "../stage/mod.rs"]
 mod stage;
 mod victim;
@@ -51,6 +52,24 @@ fn a_power_cut_costs_at_most_a_second() {
         };
         assert_eq!(recorded.sealed.len(), 3, "{:?}", recorded.sealed.keys());
         let toll = recorded.cut(&Cuts::chosen(&recorded, 40, 20));
+        println!("{toll}");
+        assert_eq!(toll.violations, [""; 0]);
+    });
+}
+
+#[test]
+fn a_power_cut_while_the_card_stalls_costs_the_stall_and_a_second() {
+    steady(|| {
+        let card = match stage::card::Card::insert(CARD_BYTES) {
+            Ok(card) => card,
+            Err(reason) => return println!("skipped: {reason}"),
+        };
+        let victim = Victim::start(card, 18, &[]);
+        // A segment is sealed at 10 seconds, in the middle of it.
+        let recorded = victim
+            .stall(Duration::from_millis(8_500), Duration::from_secs(3))
+            .watch();
+        let toll = recorded.cut(&Cuts::chosen(&recorded, 25, 10));
         println!("{toll}");
         assert_eq!(toll.violations, [""; 0]);
     });

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,7 @@ pub struct Victim {
     seconds: u32,
     promised: BTreeMap<PathBuf, usize>,
     started: Option<Instant>,
+    stall: Option<Range<Instant>>,
     /// The library that it was started with.
     _dir: TempDir,
 }
@@ -39,6 +41,8 @@ pub struct Recorded {
     pub started: Instant,
     /// When the recorder had ended.
     pub ended: Instant,
+    /// When the card may have done nothing.
+    pub stall: Option<Range<Instant>>,
     /// The segments in the end, by their path on the card.
     pub sealed: BTreeMap<PathBuf, Vec<u8>>,
     /// From which position on the manifest had named a segment: it must be there.
@@ -67,8 +71,22 @@ impl Victim {
             seconds,
             promised: BTreeMap::new(),
             started: None,
+            stall: None,
             _dir: dir,
         }
+    }
+
+    /// Has the card do nothing for so long, once the recording has gone on for `after`.
+    pub fn stall(mut self, after: Duration, length: Duration) -> Self {
+        let begin = poll("a recording", SLACK, || {
+            self.look();
+            let begin = self.started? + after;
+            (begin <= Instant::now()).then_some(begin)
+        });
+        self.card.stall(length);
+        // It begins with the next write, which comes within a second.
+        self.stall = Some(begin..begin + Duration::from_secs(1) + length);
+        self
     }
 
     /// Watches it to its end, and takes the card out.
@@ -93,6 +111,7 @@ impl Victim {
             begin: self.begin,
             started: self.started.expect("a manifest was seen"),
             ended,
+            stall: self.stall,
             sealed,
             promised: self.promised,
             log: self.card.eject(),

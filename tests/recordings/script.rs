@@ -135,6 +135,14 @@ pub struct Played {
 impl Room {
     /// Starts to record a room in which nobody is yet.
     pub fn open(settings: RoomSettings) -> Self {
+        Self::open_telling(settings, |_| {})
+    }
+
+    /// The same, with somebody who is told first when a recording is over.
+    pub fn open_telling(
+        settings: RoomSettings,
+        mut note: impl FnMut(&RecordingSummary) + Send + 'static,
+    ) -> Self {
         // The first encoders of a process load plug-ins, which is not the script's time.
         drop(TestCard::new(Some(CardVideo::default()), true).unwrap());
         let (events, receiver) = EventSender::channel();
@@ -155,7 +163,10 @@ impl Room {
                 orders,
                 stopped,
                 progress,
-                |summary| tell.send(summary).unwrap(),
+                |summary| {
+                    note(&summary);
+                    tell.send(summary).unwrap();
+                },
             ));
         });
         let mut room = Self {

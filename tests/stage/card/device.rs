@@ -12,7 +12,9 @@ use fuser::{
 
 use super::log::{Change, Entry};
 
-const FILE: INodeNo = INodeNo(2);
+/// The file of the first insertion; each later one has the next number. The kernel would take a
+/// card that is put back for the one that was pulled, which it has given up.
+const FIRST_FILE: u64 = 2;
 /// How long the kernel may believe an attribute: nothing here ever changes.
 const FOR_EVER: Duration = Duration::from_hours(1);
 
@@ -50,6 +52,23 @@ struct State {
     image: Vec<u8>,
     log: Vec<Entry>,
     faults: Faults,
+    /// How often it was put in before.
+    insertions: u64,
+}
+
+impl State {
+    fn name(&self) -> String {
+        format!("image-{}", self.insertions)
+    }
+
+    fn file(&self) -> INodeNo {
+        INodeNo(FIRST_FILE + self.insertions)
+    }
+
+    /// Nothing is read or written any more by way of this file.
+    fn is_gone(&self, file: INodeNo) -> bool {
+        self.faults.fault == Some(Fault::Pulled) || file != self.file()
+    }
 }
 
 impl Device {
@@ -58,6 +77,7 @@ impl Device {
             image,
             log: Vec::new(),
             faults: Faults::default(),
+            insertions: 0,
         };
         Self(Arc::new(Shared {
             state: Mutex::new(state),
@@ -79,6 +99,17 @@ impl Device {
 
     pub(super) fn set(&self, change: impl FnOnce(&mut Faults)) {
         change(&mut self.0.lock().faults);
+    }
+
+    /// The name of the file by way of which it is used now.
+    pub(super) fn name(&self) -> String {
+        self.0.lock().name()
+    }
+
+    /// Puts it in again: whoever has it open from before has nothing of it any more.
+    pub(super) fn reinsert(&self) {
+        self.0.lock().insertions += 1;
+        self.heal();
     }
 
     pub(super) fn heal(&self) {
@@ -107,9 +138,9 @@ impl Shared {
         state
     }
 
-    fn read(&self, offset: u64, size: u32) -> Result<Vec<u8>, Errno> {
+    fn read(&self, file: INodeNo, offset: u64, size: u32) -> Result<Vec<u8>, Errno> {
         let state = self.ready();
-        if state.faults.fault == Some(Fault::Pulled) {
+        if state.is_gone(file) {
             return Err(Errno::EIO);
         }
         let start = usize::try_from(offset).unwrap().min(state.image.len());
@@ -117,14 +148,14 @@ impl Shared {
         Ok(state.image[start..end].to_vec())
     }
 
-    fn write(&self, offset: u64, bytes: &[u8]) -> Result<u32, Errno> {
+    fn write(&self, file: INodeNo, offset: u64, bytes: &[u8]) -> Result<u32, Errno> {
         let mut state = self.lock();
         if let Some(stall) = state.faults.stall.take() {
             state.faults.busy_until = Some(Instant::now() + stall);
         }
         drop(state);
         let mut state = self.ready();
-        if matches!(state.faults.fault, Some(Fault::Writes | Fault::Pulled)) {
+        if state.is_gone(file) || state.faults.fault == Some(Fault::Writes) {
             return Err(Errno::EIO);
         }
         let offset = usize::try_from(offset).unwrap();
@@ -136,9 +167,9 @@ impl Shared {
         Ok(written)
     }
 
-    fn flush(&self) -> Result<(), Errno> {
+    fn flush(&self, file: INodeNo) -> Result<(), Errno> {
         let mut state = self.ready();
-        if matches!(state.faults.fault, Some(Fault::Flushes | Fault::Pulled)) {
+        if state.is_gone(file) || state.faults.fault == Some(Fault::Flushes) {
             return Err(Errno::EIO);
         }
         state.note(Change::Flush);
@@ -146,10 +177,10 @@ impl Shared {
     }
 
     fn attributes(&self, ino: INodeNo) -> FileAttr {
-        let (kind, size, nlink) = if ino == FILE {
-            (FileType::RegularFile, self.lock().image.len() as u64, 1)
-        } else {
+        let (kind, size, nlink) = if ino == INodeNo::ROOT {
             (FileType::Directory, 0, 2)
+        } else {
+            (FileType::RegularFile, self.lock().image.len() as u64, 1)
         };
         let time = SystemTime::UNIX_EPOCH;
         FileAttr {
@@ -183,8 +214,12 @@ struct OneFile(Arc<Shared>);
 
 impl Filesystem for OneFile {
     fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        if parent == INodeNo::ROOT && name == super::IMAGE {
-            reply.entry(&FOR_EVER, &self.0.attributes(FILE), Generation(0));
+        let (current, file) = {
+            let state = self.0.lock();
+            (state.name(), state.file())
+        };
+        if parent == INodeNo::ROOT && name == current.as_str() {
+            reply.entry(&FOR_EVER, &self.0.attributes(file), Generation(0));
         } else {
             reply.error(Errno::ENOENT);
         }
@@ -201,7 +236,7 @@ impl Filesystem for OneFile {
     fn read(
         &self,
         _: &Request,
-        _: INodeNo,
+        file: INodeNo,
         _: FileHandle,
         offset: u64,
         size: u32,
@@ -209,7 +244,7 @@ impl Filesystem for OneFile {
         _: Option<LockOwner>,
         reply: ReplyData,
     ) {
-        match self.0.read(offset, size) {
+        match self.0.read(file, offset, size) {
             Ok(bytes) => reply.data(&bytes),
             Err(error) => reply.error(error),
         }
@@ -218,7 +253,7 @@ impl Filesystem for OneFile {
     fn write(
         &self,
         _: &Request,
-        _: INodeNo,
+        file: INodeNo,
         _: FileHandle,
         offset: u64,
         bytes: &[u8],
@@ -227,14 +262,14 @@ impl Filesystem for OneFile {
         _: Option<LockOwner>,
         reply: ReplyWrite,
     ) {
-        match self.0.write(offset, bytes) {
+        match self.0.write(file, offset, bytes) {
             Ok(written) => reply.written(written),
             Err(error) => reply.error(error),
         }
     }
 
-    fn fsync(&self, _: &Request, _: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
-        match self.0.flush() {
+    fn fsync(&self, _: &Request, file: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
+        match self.0.flush(file) {
             Ok(()) => reply.ok(),
             Err(error) => reply.error(error),
         }

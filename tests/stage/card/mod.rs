@@ -16,7 +16,7 @@ pub mod log;
 mod mounted;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -31,8 +31,6 @@ use device::Device;
 
 /// Where the FUSE mount is, below the directory of a card.
 const SLOT: &str = "slot";
-/// The name of the only file on it.
-const IMAGE: &str = "image";
 /// How long the kernel may take to let go of the image.
 const RELEASE: Duration = Duration::from_secs(10);
 
@@ -54,7 +52,15 @@ impl Card {
     /// Why this machine can't: for a test that is skipped.
     pub fn insert(bytes: u64) -> Result<Self, String> {
         let dir = TempDir::new().map_err(|error| format!("no temporary directory: {error}"))?;
-        let blank = formatted(&dir.path().join("blank"), bytes)?;
+        Self::holding(formatted(&dir.path().join("blank"), bytes)?)
+    }
+
+    /// One on which there is something already: an ext4.
+    ///
+    /// # Errors
+    /// Why this machine can't.
+    pub fn holding(blank: Vec<u8>) -> Result<Self, String> {
+        let dir = TempDir::new().map_err(|error| format!("no temporary directory: {error}"))?;
         let device = Device::new(blank.clone());
         let slot = dir.path().join(SLOT);
         fs::create_dir(&slot).map_err(|error| format!("{}: {error}", slot.display()))?;
@@ -67,7 +73,7 @@ impl Card {
             session: Some(session),
             dir,
         };
-        card.mounted = Some(Mounted::new(&slot.join(IMAGE))?);
+        card.mounted = Some(Mounted::new(&card.image())?);
         Ok(card)
     }
 
@@ -118,15 +124,40 @@ impl Card {
         run(Command::new("mount").args(["-o", &option]).arg(self.path()))
     }
 
-    /// Pulls it out if it still is in, and puts it in again: sound, and mounted anew.
+    /// Pulls it out, whoever uses it: where it was mounted there is an empty directory.
+    ///
+    /// # Errors
+    /// What umount(8) said.
+    pub fn pull(&mut self) -> Result<(), String> {
+        self.fail(Fault::Pulled);
+        self.place().detach()
+    }
+
+    /// Unmounts it, as an operator would: not while anything is open on it.
+    ///
+    /// # Errors
+    /// What umount(8) said.
+    pub fn unmount(&mut self) -> Result<(), String> {
+        self.place().unmount()
+    }
+
+    /// Pulls it out if it still is in, and puts it in again: sound, and mounted anew, where it was.
     ///
     /// # Errors
     /// What mount(8) said.
     pub fn reinsert(&mut self) -> Result<(), String> {
-        drop(self.mounted.take());
-        self.device.heal();
-        self.mounted = Some(Mounted::new(&self.dir.path().join(SLOT).join(IMAGE))?);
-        Ok(())
+        self.place().detach()?;
+        self.device.reinsert();
+        let image = self.image();
+        self.place().mount(&image)
+    }
+
+    fn place(&mut self) -> &mut Mounted {
+        self.mounted.as_mut().expect("in until it is dropped")
+    }
+
+    fn image(&self) -> PathBuf {
+        self.dir.path().join(SLOT).join(self.device.name())
     }
 
     /// Unmounts it in order. Returns all that was written; what unmounting wrote is not part.

@@ -5,8 +5,12 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-/// A mounted image. Unmounted when dropped; its loop device goes with the mount.
-pub struct Mounted(TempDir);
+/// A place with an image mounted on it. Unmounted when dropped; its loop device goes with the
+/// mount.
+pub struct Mounted {
+    place: TempDir,
+    mounted: bool,
+}
 
 impl Mounted {
     /// Mounts the ext4 in `image`.
@@ -15,21 +19,57 @@ impl Mounted {
     /// What mount(8) said.
     pub fn new(image: &Path) -> Result<Self, String> {
         let place = TempDir::new().map_err(|error| format!("no temporary directory: {error}"))?;
+        let mut mounted = Self {
+            place,
+            mounted: false,
+        };
+        mounted.mount(image)?;
+        Ok(mounted)
+    }
+
+    /// Mounts it at the same place.
+    ///
+    /// # Errors
+    /// What mount(8) said.
+    pub fn mount(&mut self, image: &Path) -> Result<(), String> {
         let mut mount = Command::new("mount");
         mount.args(["-t", "ext4", "-o", "loop"]);
-        super::run(mount.arg(image).arg(place.path()))?;
-        Ok(Self(place))
+        super::run(mount.arg(image).arg(self.path()))?;
+        self.mounted = true;
+        Ok(())
+    }
+
+    /// Unmounts it, as an operator would: not while anything is open there.
+    ///
+    /// # Errors
+    /// What umount(8) said.
+    pub fn unmount(&mut self) -> Result<(), String> {
+        super::run(Command::new("umount").arg(self.path()))?;
+        self.mounted = false;
+        Ok(())
+    }
+
+    /// Unmounts it, lazily while something is still open there.
+    ///
+    /// # Errors
+    /// What umount(8) said.
+    pub fn detach(&mut self) -> Result<(), String> {
+        if std::mem::take(&mut self.mounted) {
+            unmount(self.path())
+        } else {
+            Ok(())
+        }
     }
 
     /// Where.
     pub fn path(&self) -> &Path {
-        self.0.path()
+        self.place.path()
     }
 }
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        if let Err(error) = unmount(self.path()) {
+        if let Err(error) = self.detach() {
             eprintln!("{error}");
         }
     }

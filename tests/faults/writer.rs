@@ -1,28 +1,17 @@
-//! What a recorder does when a real ext4 fails it: full, stalled, failing, read-only, pulled out.
-//!
-//! Needs root, FUSE, loop devices and e2fsprogs; says so where there is none of that.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test states its assumptions by failing"
-)]
-
-#[path = "stage/mod.rs"]
-mod stage;
+//! A writer, and a whole `reeld demo`, on a card that fails them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::stage::card::{Card, Fault};
+use crate::stage::process::Process;
+use crate::stage::reeld::{Summary, Units, command, transport_streams};
+use crate::stage::writer::{LONG, PACKET, first_damage, open, packet, start, write_until_refused};
 use reeld::recorder::{
     RecorderError, SegmentCounts, SegmentIndex, SegmentInput, WriterEvent, WriterHandle,
 };
 use reeld::verify::{self, FileReport};
-use stage::card::{Card, Fault};
-use stage::process::Process;
-use stage::reeld::{Summary, Units, command, transport_streams};
-use stage::writer::{LONG, PACKET, first_damage, open, packet, start, write_until_refused};
 use tokio::sync::mpsc;
 
 const INTERVAL: Duration = Duration::from_millis(20);
@@ -174,7 +163,7 @@ async fn a_card_that_became_read_only_is_said_to_be_and_used_again_when_it_is_no
     let mut writer = Writer::on(&card).await;
     let folder = card.path().join(&writer.folder);
     // Not while the writer has its manifest in hand, which nothing announces.
-    stage::poll("a read-only card", LONG, || card.read_only().ok());
+    crate::stage::poll("a read-only card", LONG, || card.read_only().ok());
     let refused = open(&mut writer.handle);
     let error = first_damage(&mut writer.events).await;
     assert!(
@@ -217,7 +206,7 @@ fn record_stalled(variables: &[(&str, &str)]) -> Option<Stalled> {
             .arg(card.path())
             .envs(variables.iter().copied()),
     );
-    stage::poll("a recording", LONG, || {
+    crate::stage::poll("a recording", LONG, || {
         (!transport_streams(card.path()).is_empty()).then_some(())
     });
     let stall = Duration::from_secs(10);
