@@ -72,13 +72,13 @@ impl Rig {
         std::fs::create_dir_all(&output).unwrap();
         let keeper = Keeper::start(output.clone(), limits).unwrap();
         let recovery = Recovery::start(&output).unwrap();
-        let care = Care::new(keeper, recovery);
+        let looking_after = Care::new(keeper, recovery);
         let runtime = Runtime::new().unwrap();
-        let watching = care.clone();
+        let watching = looking_after.clone();
         runtime.spawn(async move { watching.recover_what_comes_back().await });
-        let noting = care.clone();
+        let noting = looking_after.clone();
         let settings = change(RoomSettings {
-            storage: care.watch(),
+            storage: looking_after.watch(),
             ..settings(&output, ms(1_000))
         });
         let mut room = Room::open_telling(settings, move |summary| {
@@ -91,17 +91,17 @@ impl Rig {
         let mut rig = Self {
             card,
             room,
-            care,
+            care: looking_after,
             below: below.into(),
             states: vec!["ready"],
             sealed: BTreeMap::new(),
             memory: 0,
             runtime,
         };
-        rig.play(ms(2_500));
+        rig.play(ms(1_500));
+        rig.play_until_recorded();
         rig.note_sealed();
         rig.memory = peak_memory(std::process::id());
-        assert!(!rig.sealed.is_empty(), "nothing is sealed");
         Some(rig)
     }
 
@@ -125,7 +125,7 @@ impl Rig {
         });
     }
 
-    /// Lets it go on until there is a recording again which has bytes.
+    /// Lets it go on until another file is sealed.
     pub fn play_until_recorded(&mut self) {
         let before = self.sealed();
         self.play_while("a new file is sealed", |rig| {

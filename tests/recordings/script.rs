@@ -241,9 +241,8 @@ impl Room {
     }
 
     pub fn leave(&mut self, who: &Participant) {
-        let theirs: Vec<_> = self.feeds.values().map(|feed| &feed.track).collect();
-        let theirs: Vec<_> = theirs
-            .into_iter()
+        let tracks = self.feeds.values().map(|feed| &feed.track);
+        let theirs: Vec<_> = tracks
             .filter(|track| track.participant.sid == who.sid)
             .map(|track| track.id.clone())
             .collect();
