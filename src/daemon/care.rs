@@ -28,7 +28,9 @@ impl Care {
 
     /// Takes note of a recording that is over. Never waits.
     pub fn note(&self, summary: &RecordingSummary) {
-        if summary.is_of_the_disk() {
+        if summary.found_no_room() {
+            self.keeper.found_no_room();
+        } else if summary.is_of_the_disk() {
             self.keeper.look_now();
         }
         if summary.left_open {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::RecorderError;
 use super::findings::Findings;
 use super::messages::Progress;
 use super::recording::{RecordingError, RecordingSetup};
@@ -87,6 +88,15 @@ impl RecordingSummary {
         matches!(
             self.cause,
             Some(RecordingError::Storage(_) | RecordingError::SealDeadline { .. })
+        )
+    }
+
+    /// Whether it ended early because the disk was full.
+    #[must_use]
+    pub const fn found_no_room(&self) -> bool {
+        matches!(
+            self.cause,
+            Some(RecordingError::Storage(RecorderError::DiskFull { .. }))
         )
     }
 

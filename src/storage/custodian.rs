@@ -44,6 +44,8 @@ pub struct Custodian {
     clock: Clock,
     /// What was last said.
     storage: Storage,
+    /// A writer found no room since the last probe.
+    no_room: bool,
     probed: Option<Instant>,
     counted: Option<Instant>,
     /// How long that took.
@@ -69,6 +71,7 @@ impl Custodian {
             inventory: Inventory::default(),
             clock: Clock::default(),
             storage,
+            no_room: false,
             probed: None,
             counted: None,
             counting: Duration::ZERO,
@@ -84,6 +87,11 @@ impl Custodian {
         &self.storage
     }
 
+    /// A writer found no room: the next probe counts as if it had found none either.
+    pub const fn found_no_room(&mut self) {
+        self.no_room = true;
+    }
+
     /// Whether there may be recordings. Mostly one question to the file system; now and then, and
     /// with `thorough` in any case, a probe file.
     pub fn look(&mut self, now: Moment, thorough: bool) -> &Storage {
@@ -96,11 +104,17 @@ impl Custodian {
         if probe {
             self.probed = Some(now.at);
         }
-        let looked = if self.storage.mounted && !recorder::is_mounted(&self.output) {
+        let mut looked = if self.storage.mounted && !recorder::is_mounted(&self.output) {
             Err(Trouble::Missing)
         } else {
             space::look(&self.output, probe)
         };
+        if probe
+            && std::mem::take(&mut self.no_room)
+            && let Ok(look) = &mut looked
+        {
+            look.full = true;
+        }
         self.note(looked, now.at, probe);
         &self.storage
     }

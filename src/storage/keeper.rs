@@ -24,8 +24,15 @@ const BREATH: Duration = Duration::from_millis(50);
 #[derive(Debug, Clone)]
 pub struct Keeper {
     /// One call is enough for any number: more are dropped. When it is gone, the thread ends.
-    calls: SyncSender<()>,
+    calls: SyncSender<Call>,
     storage: watch::Receiver<Storage>,
+}
+
+/// What a writer has met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Call {
+    Error,
+    NoRoom,
 }
 
 impl Keeper {
@@ -51,29 +58,45 @@ impl Keeper {
 
     /// Asks for a thorough look at once: a writer has met an error. Never waits.
     pub fn look_now(&self) {
-        match self.calls.try_send(()) {
-            Ok(()) | Err(TrySendError::Full(())) => {}
-            Err(TrySendError::Disconnected(())) => {
+        self.call(Call::Error);
+    }
+
+    /// The same where the error was that there is no room: the probe is smaller than what a
+    /// recording writes, and may still find some.
+    pub fn found_no_room(&self) {
+        self.call(Call::NoRoom);
+    }
+
+    fn call(&self, call: Call) {
+        match self.calls.try_send(call) {
+            // Who finds it full meets the same error again, and calls again.
+            Ok(()) | Err(TrySendError::Full(_)) => {}
+            Err(TrySendError::Disconnected(_)) => {
                 tracing::error!("the thread of the storage has died, please report this");
             }
         }
     }
 }
 
-fn run(mut custodian: Custodian, called: &Receiver<()>, publish: &watch::Sender<Storage>) {
+fn run(mut custodian: Custodian, called: &Receiver<Call>, publish: &watch::Sender<Storage>) {
     let mut thorough = true;
     loop {
         announce(custodian.look(Moment::now(), thorough), publish);
         let mut pause = || match called.recv_timeout(BREATH) {
             Err(RecvTimeoutError::Disconnected) => ControlFlow::Break(()),
             // A look follows the deletion anyway.
-            Ok(()) | Err(RecvTimeoutError::Timeout) => ControlFlow::Continue(()),
+            Ok(_) | Err(RecvTimeoutError::Timeout) => ControlFlow::Continue(()),
         };
         if custodian.tidy(Moment::now(), &mut pause) {
             announce(custodian.look(Moment::now(), false), publish);
         }
         thorough = match called.recv_timeout(LOOK) {
-            Ok(()) => true,
+            Ok(call) => {
+                if call == Call::NoRoom {
+                    custodian.found_no_room();
+                }
+                true
+            }
             Err(RecvTimeoutError::Timeout) => false,
             Err(RecvTimeoutError::Disconnected) => return,
         };

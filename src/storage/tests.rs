@@ -219,3 +219,23 @@ fn what_can_not_be_deleted_is_left_alone_and_others_go() {
     );
     assert!(in_the_way.join("notes").exists());
 }
+
+/// The probe finds room for its few bytes where a recording does not.
+#[test]
+fn where_a_writer_found_no_room_there_is_none() {
+    let output = tempfile::tempdir().unwrap();
+    let limits = Limits {
+        min_free: Some(0),
+        ..Limits::default()
+    };
+    let mut custodian = Custodian::new(output.path().to_owned(), limits);
+    let mut now = Moment::now();
+    assert_eq!(custodian.look(now, true).state, StorageState::Ready);
+    custodian.found_no_room();
+    assert_eq!(custodian.look(now, true).state.as_str(), "low");
+    now.at += Duration::from_secs(1);
+    assert_eq!(custodian.look(now, false).state.as_str(), "low");
+    // There is enough by now, and a probe later it is believed.
+    now.at += Duration::from_secs(5);
+    assert_eq!(custodian.look(now, false).state, StorageState::Ready);
+}
