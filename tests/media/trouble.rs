@@ -34,7 +34,13 @@ fn passthrough_drops_to_the_next_keyframe_while_the_output_blocks() {
     rig.tape.set(Flow::Blocked);
     rig.flood(&units, 1.0, 7.4);
     let counts = rig.graph.counts();
-    assert!(counts.video.dropped.of(DropReason::QueueFull) > 60);
+    // What is sent at once can fill the queue before the mux has come to the output.
+    let full = [DropReason::QueueFull, DropReason::OutputBlocked];
+    let full: u64 = full
+        .map(|reason| counts.video.dropped.of(reason))
+        .iter()
+        .sum();
+    assert!(full > 60, "{counts:?}");
     assert_eq!(counts.audio.dropped.total(), 0, "sound is small: it waits");
     assert!(counts.video.queue_high_water <= 4 * 1024 * 1024);
     assert!(counts.audio.queue_high_water <= 512 * 1024);
