@@ -36,10 +36,10 @@ fn what_is_being_written_can_be_played() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let file = stage::poll("two seconds of media", LONG, || {
+    let file = stage::poll("three seconds of media", LONG, || {
         let shelf = reeld::recorder::shelf::recordings(output.path()).ok()?;
         let file = shelf.recordings.first()?.path.join("00000.recording.ts");
-        (file.metadata().ok()?.len() > 500_000).then_some(file)
+        (file.metadata().ok()?.len() > 900_000).then_some(file)
     });
     let decoded = stage::decode::pictures(&file);
     let sound = stage::decode::sound(&file);
@@ -49,7 +49,8 @@ fn what_is_being_written_can_be_played() {
     let expected: Vec<u32> = (0..).take(counters.len()).collect();
     assert_eq!(counters, expected);
     assert!(counters.len() > 50, "{} pictures", counters.len());
-    assert!(sound.beeps.len() >= 2 && sound.longest_gap < 0.1);
+    assert!(sound.beeps.len() >= 2, "{:?}", sound.beeps);
+    assert!(sound.longest_gap < 0.1, "{} s", sound.longest_gap);
 }
 
 #[test]
@@ -77,9 +78,9 @@ fn a_browser_plays_a_recording_while_it_is_made_and_to_its_end() {
     assert_eq!((report.kind.as_str(), report.live), ("VOD", false));
     let missing = LENGTH - report.time;
     assert!(missing.abs() < 0.3, "{missing} s are missing: {report:?}");
-    // It waits where nothing more is sealed yet, and sound begins 40 ms after the picture.
+    // It waits where nothing more is sealed yet, and sound begins a little after the picture.
     let trouble = |error: &&String| {
-        !error.starts_with("bufferStalledError") && !error.starts_with("bufferSeekOverHole at 0.0")
+        !error.starts_with("bufferStalledError") && !error.starts_with("bufferSeekOverHole at 0.")
     };
     assert_eq!(report.errors.iter().find(trouble), None);
     // 30 pictures a second less what a busy machine does not show, and 64 kb/s of AAC.
