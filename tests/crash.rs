@@ -6,14 +6,13 @@
 mod stage;
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use reeld::recorder::Manifest;
 use reeld::verify::{self, StreamCodec};
 use stage::decode;
-use stage::reeld::{command, run};
+use stage::reeld::{command, demo, run};
 use time::OffsetDateTime;
 
 /// Instants at which recordings are killed: most while one starts and runs, some around the
@@ -84,18 +83,10 @@ fn report(left: &[Left]) {
 /// Kills a recording `after` it was started, repairs what it left and looks at every picture.
 fn kill(after: Duration) -> Left {
     let output = tempfile::tempdir().unwrap();
-    let mut victim = command()
-        .args(["demo", "--duration", "1m", "--output"])
-        .arg(output.path())
-        .env("REELD_SEGMENT__DURATION", SEGMENT)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let victim = demo(output.path(), "1m", SEGMENT);
     std::thread::sleep(after);
     let killed = OffsetDateTime::now_utc();
-    victim.kill().unwrap();
-    victim.wait().unwrap();
+    drop(victim);
     let name = format!("killed after {after:?}");
     let recovered = run(command().arg("recover").arg(output.path()), LONG);
     assert_eq!(recovered.code, Some(0), "{name}: {recovered:#?}");

@@ -7,12 +7,11 @@ mod site;
 mod stage;
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
 use browser::Browser;
 use site::Site;
-use stage::reeld::command;
+use stage::reeld::demo;
 
 /// The least that segments can have; the recording has two of them and a piece of a third.
 const SEGMENT: &str = "10s";
@@ -29,13 +28,7 @@ fn sealed(output: &Path) -> Option<PathBuf> {
 #[test]
 fn what_is_being_written_can_be_played() {
     let output = tempfile::tempdir().unwrap();
-    let mut recorder = command()
-        .args(["demo", "--duration", "1m", "--output"])
-        .arg(output.path())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let recorder = demo(output.path(), "1m", "1h");
     let file = stage::poll("three seconds of media", LONG, || {
         let shelf = reeld::recorder::shelf::recordings(output.path()).ok()?;
         let file = shelf.recordings.first()?.path.join("00000.recording.ts");
@@ -43,8 +36,7 @@ fn what_is_being_written_can_be_played() {
     });
     let decoded = stage::decode::pictures(&file);
     let sound = stage::decode::sound(&file);
-    recorder.kill().unwrap();
-    recorder.wait().unwrap();
+    drop(recorder);
     let counters: Vec<u32> = decoded.pictures.iter().map(|it| it.counter).collect();
     let expected: Vec<u32> = (0..).take(counters.len()).collect();
     assert_eq!(counters, expected);
@@ -56,24 +48,17 @@ fn what_is_being_written_can_be_played() {
 #[test]
 fn a_browser_plays_a_recording_while_it_is_made_and_to_its_end() {
     let output = tempfile::tempdir().unwrap();
-    let mut recorder = command()
-        .args(["demo", "--duration", "24s", "--output"])
-        .arg(output.path())
-        .env("REELD_SEGMENT__DURATION", SEGMENT)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut recorder = demo(output.path(), "24s", SEGMENT);
     let folder = stage::poll("the first segment", LONG, || sealed(output.path()));
     let site = Site::serve(&folder);
     let _browser = Browser::open(&site.url());
 
     let report = site.await_report("it plays", LONG, |report| report.time > 2.0);
-    assert!(recorder.try_wait().unwrap().is_none(), "recorded no more");
+    assert!(recorder.is_running(), "recorded no more");
     assert_eq!((report.kind.as_str(), report.live), ("EVENT", true));
     assert_eq!((report.width, report.height), (1280, 720));
 
-    assert!(recorder.wait().unwrap().success());
+    assert!(recorder.wait(LONG).1.success());
     let report = site.await_report("it has played all", LONG, |report| report.ended);
     assert_eq!((report.kind.as_str(), report.live), ("VOD", false));
     let missing = LENGTH - report.time;

@@ -76,6 +76,17 @@ pub fn command() -> Command {
     command
 }
 
+/// Starts `reeld demo` for so long, in segments of `segment`. Dropping it kills it.
+pub fn demo(output: &Path, duration: &str, segment: &str) -> Process {
+    Process::spawn(
+        "reeld demo",
+        command()
+            .args(["demo", "--duration", duration, "--output"])
+            .arg(output)
+            .env("REELD_SEGMENT__DURATION", segment),
+    )
+}
+
 /// Runs `command` to its end.
 pub fn run(command: &mut Command, limit: Duration) -> Outcome {
     outcome(Process::spawn("reeld", command), limit)

@@ -1,19 +1,17 @@
 //! What a manifest says of recovered segments, and a manifest made of the segments alone: pure.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 use time::OffsetDateTime;
 
 use super::super::drops::Drops;
-use super::super::findings::Findings;
-use super::super::manifest::{
-    FileCodec, Manifest, ParticipantRecord, RecordingState, RoomRecord, SegmentRecord, Totals,
-    VERSION, segment_number,
-};
+use super::super::manifest::{FileCodec, Manifest, RecordingState, SegmentRecord, segment_number};
+use super::super::messages::RecordingIdentity;
 use super::super::names::{SegmentIndex, start_of_recording};
 use super::super::pts_scan::{Frames, Scanned};
-use crate::room::{Source, TrackId};
+use crate::room::{Participant, Source, TrackId};
 use crate::timebase::duration_of_ticks;
 use crate::verify::StreamCodec;
 
@@ -36,27 +34,17 @@ pub(super) fn manifest(room: &str, folder: &str) -> Option<Manifest> {
     let (_, rest) = folder.split_once('-')?;
     let (identity, source) = rest.rsplit_once('-')?;
     let source = Source::ALL.into_iter().find(|it| it.as_str() == source)?;
-    Some(Manifest {
-        version: VERSION,
-        state: RecordingState::Recording,
-        room: RoomRecord {
-            name: decoded(room),
+    Some(Manifest::new(&RecordingIdentity {
+        room: decoded(room),
+        room_sid: String::new(),
+        participant: Arc::new(Participant {
             sid: String::new(),
-        },
-        participant: ParticipantRecord {
             identity: decoded(identity),
             name: String::new(),
-            sid: String::new(),
-        },
+        }),
         source,
         started,
-        ended: None,
-        tracks: Vec::new(),
-        segments: Vec::new(),
-        drops: Drops::default(),
-        findings: Findings::default(),
-        totals: Totals::default(),
-    })
+    }))
 }
 
 /// A name as it was before it became a folder's; of a name that was cut, what is left of it.
