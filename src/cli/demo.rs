@@ -14,11 +14,13 @@ use super::summary::Report;
 use super::{Exit, Failure};
 use crate::config::units::parse_duration;
 use crate::config::{self, Flags};
+use crate::daemon::equipment;
 use crate::daemon::join;
 use crate::daemon::room;
 use crate::daemon::settings::{OnFailure, RoomProgress};
+use crate::media::test_card::CardVideo;
 use crate::room::{COMMAND_QUEUE, Codec, EventSender, synthetic};
-use crate::{logging, media, recorder};
+use crate::{logging, recorder};
 
 /// The room's name in the output directory.
 const ROOM: &str = "demo";
@@ -27,17 +29,45 @@ const ROOM: &str = "demo";
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
-  reeld demo --duration 10s --output recordings && reeld verify recordings")]
+  reeld demo --duration 10s --output recordings && reeld verify recordings
+  reeld demo --codec vp8 --size 1920x1080      # through this box's encoder")]
 pub struct Args {
     /// How long.
     #[arg(long, value_parser = parse_duration, value_name = "TIME", default_value = "10s")]
     duration: Duration,
+    /// How the camera encodes: h264, vp8, vp9 or av1. What is not h264 shows what encodes here.
+    #[arg(long, value_parser = parse_codec, value_name = "CODEC", default_value = "h264")]
+    codec: Codec,
+    /// The camera's pictures, such as 1920x1080.
+    #[arg(long, value_parser = parse_size, value_name = "SIZE", default_value = "1280x720")]
+    size: (u16, u16),
     /// The directory that recordings go under; made when it does not exist.
     #[arg(long, value_name = "DIR", default_value = "recordings")]
     output: PathBuf,
     /// Print the summary for programs.
     #[arg(long)]
     json: bool,
+}
+
+fn parse_codec(text: &str) -> Result<Codec, String> {
+    let known = [Codec::H264, Codec::Vp8, Codec::Vp9, Codec::Av1];
+    let mut known = known.into_iter();
+    known
+        .find(|codec| codec.as_str() == text)
+        .ok_or_else(|| "write h264, vp8, vp9 or av1".to_owned())
+}
+
+fn parse_size(text: &str) -> Result<(u16, u16), String> {
+    const SIDE: std::ops::RangeInclusive<u16> = 160..=4096;
+    let (width, height) = text
+        .split_once('x')
+        .and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)))
+        .ok_or("write pixels across and down, such as 1280x720")?;
+    let fits = SIDE.contains(&width) && SIDE.contains(&height);
+    if fits && width % 8 == 0 && height % 2 == 0 {
+        return Ok((width, height));
+    }
+    Err("the width is a multiple of 8, the height even, both 160 to 4096".to_owned())
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
@@ -48,20 +78,26 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     logging::init(style.log_level(&config), logging::Style::detect())?;
     recorder::prepare(&config.output)?;
     let keeper = keep(&config)?;
-    media::init()?;
+    let equipment = equipment::start(&config)?;
     runtime()?.block_on(async {
         require_room(&keeper).await?;
         let stop = CancellationToken::new();
         listen(&stop, None)?;
         let (sender, events) = EventSender::channel();
         let (commands, orders) = mpsc::channel(COMMAND_QUEUE);
+        let camera = CardVideo {
+            codec: args.codec,
+            width: args.size.0,
+            height: args.size.1,
+            ..CardVideo::default()
+        };
         let length = args.duration;
-        let source = tokio::task::spawn_blocking(move || {
-            synthetic::run(Codec::H264, length, &sender, orders)
-        });
+        let source =
+            tokio::task::spawn_blocking(move || synthetic::run(camera, length, &sender, orders));
         let (progress, watched) = watch::channel(RoomProgress::default());
         let shown = tokio::spawn(progress::show(style, watched));
-        let settings = join::room_settings(&config, ROOM, OnFailure::Stop, keeper.watch());
+        let settings =
+            join::room_settings(&config, ROOM, OnFailure::Stop, keeper.watch(), equipment);
         let mut report = Report::new(ROOM);
         let totals = room::follow(settings, events, commands, stop, progress, |summary| {
             report.add(summary);

@@ -6,6 +6,7 @@ mod exit;
 mod keep;
 mod ls;
 mod nothing;
+mod probe;
 mod progress;
 mod record;
 mod recover;
@@ -62,6 +63,8 @@ enum Command {
     Keep(keep::Args),
     /// Say whether a configuration file is right, and where not.
     CheckConfig(check_config::Args),
+    #[command(hide = true)]
+    Probe(probe::Args),
 }
 
 impl Cli {
@@ -79,6 +82,7 @@ impl Cli {
             Command::Ls(args) => ls::run(args),
             Command::Keep(args) => keep::run(args),
             Command::CheckConfig(args) => check_config::run(args),
+            Command::Probe(args) => probe::run(args),
         }
     }
 }

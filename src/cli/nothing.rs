@@ -73,6 +73,7 @@ mod tests {
         let reason = DropReason::AwaitingKeyframe;
         frames.video.dropped.add(reason, received);
         RecordingSummary {
+            coders_failed: 0,
             dir: None,
             participant: "ann".to_owned(),
             source: Source::Camera,

@@ -14,13 +14,14 @@ use super::summary::Report;
 use super::{Exit, Failure, signals};
 use crate::config::units::parse_duration;
 use crate::config::{self, Config, Flags, Room};
+use crate::daemon::equipment;
 use crate::daemon::join::{self, Stay};
 use crate::daemon::recovery::Recovery;
 use crate::daemon::settings::{OnFailure, RoomProgress};
 use crate::room::RoomEnd;
 use crate::room::livekit;
 use crate::storage::{Keeper, Limits};
-use crate::{logging, media, recorder};
+use crate::{logging, recorder};
 
 /// How long the disk may take to say how much is free.
 const FIRST_LOOK: Duration = Duration::from_secs(5);
@@ -73,7 +74,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     trust(&config)?;
     recorder::prepare(&config.output)?;
     let keeper = keep(&config)?;
-    media::init()?;
+    let equipment = equipment::start(&config)?;
     let _recovery = recover(&config)?;
     runtime()?.block_on(async {
         require_room(&keeper).await?;
@@ -82,7 +83,8 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         let (progress, watched) = watch::channel(RoomProgress::default());
         let shown = tokio::spawn(progress::show(style, watched));
         let storage = keeper.watch();
-        let settings = join::room_settings(&config, &room.name, OnFailure::Stop, storage);
+        let settings =
+            join::room_settings(&config, &room.name, OnFailure::Stop, storage, equipment);
         let mut report = Report::new(&room.name);
         let stay = join::record(plan, settings, stop, progress, |summary| {
             report.add(summary);

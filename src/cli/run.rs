@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 use super::{Exit, Failure, record, signals};
 use crate::config::{self, Flags};
 use crate::daemon::care::Care;
-use crate::daemon::rooms;
-use crate::{logging, media, recorder};
+use crate::daemon::{equipment, rooms};
+use crate::{logging, recorder};
 
 /// Record the rooms of a configuration until told to stop.
 #[derive(Debug, clap::Args)]
@@ -35,14 +35,14 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     record::trust(&config)?;
     recorder::prepare(&config.output)?;
     let keeper = record::keep(&config)?;
-    media::init()?;
+    let equipment = equipment::start(&config)?;
     let recovery = record::recover(&config)?;
     record::runtime()?.block_on(async {
         let stop = CancellationToken::new();
         signals::stop_on_signals(stop.clone())
             .map_err(|source| Failure::System { doing: "listening for signals", source })?;
         tracing::info!(rooms = config.rooms.len(), output = %config.output.display(), "reeld is running");
-        rooms::run(&config, &Care::new(keeper, recovery), &stop).await?;
+        rooms::run(&config, &Care::new(keeper, recovery), &equipment, &stop).await?;
         tracing::info!("reeld has stopped");
         Ok(Exit::Done)
     })

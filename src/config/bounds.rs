@@ -11,8 +11,10 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Unexpected, Visitor};
 
+use super::schema::AUTO;
 use super::units::{self, BitRate, ByteSize};
 use crate::logging;
+use crate::media::encoder::factories;
 use crate::room::Source;
 
 /// `livekit-server` refuses longer room names and identities by default
@@ -83,6 +85,19 @@ fn check_url(url: &str) -> Result<(), String> {
         return Err("has a space or a control character in it".to_owned());
     }
     Ok(())
+}
+
+pub(super) fn encoder<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    text(from, "\"auto\" or an encoder in quotes", |name| {
+        if name == AUTO || factories().any(|known| known == name) {
+            return Ok(name.to_owned());
+        }
+        let known: Vec<_> = factories().collect();
+        Err(format!(
+            "is no encoder: write \"auto\" or one of {}",
+            known.join(", ")
+        ))
+    })
 }
 
 pub(super) fn identity<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {

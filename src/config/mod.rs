@@ -34,8 +34,8 @@ pub use connection::{Connection, Credentials};
 pub use error::{ConfigError, Origin, Warning};
 pub use load::{Flags, Loaded, check, load};
 pub use schema::{
-    Audio, AudioCodec, Config, Gaps, Jitter, Limits, LiveKit, Log, OnLoss, Prefer,
-    ResolutionChange, Room, Segment, Selection, Storage, Video, Writer,
+    AUTO, Audio, AudioCodec, Config, Gaps, Jitter, Limits, LiveKit, Log, OnLoss, Prefer,
+    ResolutionChange, Room, Segment, Selection, Storage, Video, VideoMode, Writer,
 };
 pub use secret::Secret;
 pub use units::{BitRate, ByteSize};

@@ -132,15 +132,20 @@ impl Default for Selection {
     }
 }
 
-/// Which video is taken, and how it is encoded. H.264 and H.265 are copied: what encodes touches
-/// VP8, VP9 and AV1 only.
+/// Which video is taken, and how it is encoded. H.264 and H.265 are copied, unless told: what
+/// encodes touches VP8, VP9 and AV1 only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Video {
+    /// What is copied, and what is encoded again.
+    pub mode: VideoMode,
+    /// `auto`, or the one GStreamer element that may encode.
+    #[serde(deserialize_with = "bounds::encoder")]
+    pub encoder: String,
     /// Which of the layers that a publisher sends.
     pub prefer: Prefer,
-    /// Of several layers none with more lines than this, where there is one; 90 to 4320. By
-    /// default what [`Video::prefer`] says.
+    /// Of several layers none with more lines than this, where there is one; what is encoded again
+    /// is scaled down to it. 90 to 4320. By default what [`Video::prefer`] says.
     #[serde(deserialize_with = "bounds::max_height")]
     pub max_height: Option<NonZeroU32>,
     /// What becomes of copied pictures after a loss, until the next keyframe.
@@ -162,6 +167,8 @@ pub struct Video {
 impl Default for Video {
     fn default() -> Self {
         Self {
+            mode: VideoMode::Auto,
+            encoder: AUTO.to_owned(),
             prefer: Prefer::Full,
             max_height: None,
             on_loss: OnLoss::Wait,
@@ -182,6 +189,21 @@ impl Video {
         let lean = (self.prefer == Prefer::Lean).then_some(Self::LEAN_HEIGHT);
         self.max_height.or(lean)
     }
+}
+
+/// The encoder that is chosen by trials.
+pub const AUTO: &str = "auto";
+
+/// What is copied, and what is encoded again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VideoMode {
+    /// H.264 and H.265 are copied, all else is encoded again.
+    Auto,
+    /// H.264 and H.265 are copied, nothing else is recorded.
+    Passthrough,
+    /// Everything is encoded again.
+    Transcode,
 }
 
 /// Which of the layers that a publisher sends.

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::room;
 use super::settings::{OnFailure, RoomProgress, RoomSettings, RoomTotals, Turnover};
 use crate::config::{self, Config, Connection};
-use crate::media::{self, AudioOut, GraphSettings, InFlight};
+use crate::media::{self, AudioOut, EquipmentWatch, GraphSettings, InFlight, VideoMode};
 use crate::recorder::WriterSettings;
 use crate::recorder::summary::RecordingSummary;
 use crate::room::livekit::{self, Credentials, Join, LiveKitError};
@@ -88,7 +88,7 @@ pub fn plan(
         url: connection.url.to_owned(),
         room: connection.room.to_owned(),
         credentials,
-        unrecordable: unrecordable(),
+        unrecordable: unrecordable(mode(config)),
         selection: Selection::new(
             &select.participants,
             &select.sources,
@@ -101,11 +101,19 @@ pub fn plan(
     })
 }
 
-/// What the installed GStreamer can't decode or copy, with what to install.
-fn unrecordable() -> BTreeMap<Codec, String> {
-    [Codec::H265, Codec::Vp8, Codec::Vp9, Codec::Av1]
+const fn mode(config: &Config) -> VideoMode {
+    match config.video.mode {
+        config::VideoMode::Auto => VideoMode::Auto,
+        config::VideoMode::Passthrough => VideoMode::Passthrough,
+        config::VideoMode::Transcode => VideoMode::Transcode,
+    }
+}
+
+/// What the installed GStreamer can't decode or copy, or may not, with what to do about it.
+fn unrecordable(mode: VideoMode) -> BTreeMap<Codec, String> {
+    [Codec::H264, Codec::H265, Codec::Vp8, Codec::Vp9, Codec::Av1]
         .into_iter()
-        .filter_map(|codec| Some((codec, media::records(codec).err()?.to_string())))
+        .filter_map(|codec| Some((codec, media::records(codec, mode).err()?.to_string())))
         .collect()
 }
 
@@ -116,6 +124,7 @@ pub fn room_settings(
     room: &str,
     on_failure: OnFailure,
     storage: watch::Receiver<Storage>,
+    equipment: EquipmentWatch,
 ) -> RoomSettings {
     let audio = match config.audio.codec {
         config::AudioCodec::Aac => AudioOut::Aac {
@@ -127,6 +136,9 @@ pub fn room_settings(
         root: config.output.clone(),
         room: room.to_owned(),
         graph: GraphSettings {
+            mode: mode(config),
+            coders: None,
+            max_lines: config.video.most_lines(),
             in_flight: InFlight::new(config.video.in_flight).unwrap_or_default(),
             video_bitrate: config.video.bitrate.bits_per_second(),
             keyframe_interval: config.video.keyframe_interval,
@@ -150,6 +162,7 @@ pub fn room_settings(
                 .map(|quota| quota.bytes() / PART_OF_QUOTA),
         },
         storage,
+        equipment,
         on_failure,
     }
 }

@@ -6,9 +6,11 @@
 //! - [`join`]: a LiveKit room from join to end, with what it recorded.
 //! - [`recovery`]: what a crash left is made whole, beside the recordings.
 //! - [`care`]: what looks after the disk below all rooms, and when it is called.
+//! - [`equipment`]: which encoder works here, found out beside the recordings.
 //! - [`rooms`]: all rooms of a configuration, each joined again and again.
 
 pub mod care;
+pub mod equipment;
 pub mod join;
 mod live;
 pub mod recovery;

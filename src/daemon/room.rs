@@ -265,6 +265,7 @@ impl Room {
             graph: self.settings.graph,
             writer: self.settings.writer,
             cut_on_resize: self.settings.cut_on_resize,
+            equipment: self.settings.equipment.clone(),
             max_unit_bytes: self.settings.max_unit_bytes,
             warn_after: self.settings.warn_after,
         };
@@ -406,12 +407,15 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::daemon::join;
+    use crate::media::{Equipment, EquipmentWatch};
     use crate::room::{COMMAND_QUEUE, Limit, Refusal, Refusals, Source};
 
     #[tokio::test]
     async fn refused_tracks_are_counted_by_reason() {
         let (_storage, watched) = watch::channel(Storage::default());
-        let settings = join::room_settings(&Config::default(), "h", OnFailure::Stop, watched);
+        let equipment = EquipmentWatch::known(Equipment::new(Vec::new(), BTreeMap::new()));
+        let settings =
+            join::room_settings(&Config::default(), "h", OnFailure::Stop, watched, equipment);
         let (sender, events) = EventSender::channel();
         let (commands, _orders) = mpsc::channel(COMMAND_QUEUE);
         let (progress, _) = watch::channel(RoomProgress::default());

@@ -11,6 +11,7 @@ use super::join::{self, Stay};
 use super::settings::{OnFailure, RoomProgress};
 use crate::backoff::Backoff;
 use crate::config::{Config, ConfigError, Room};
+use crate::media::EquipmentWatch;
 use crate::recorder::recording::one_line;
 use crate::recorder::summary::RecordingSummary;
 use crate::room::livekit::{LiveKitError, Remedy};
@@ -49,7 +50,12 @@ pub enum RoomsError {
 ///
 /// # Errors
 /// Before anything is joined, when a room can't be recorded as configured.
-pub async fn run(config: &Config, care: &Care, stop: &CancellationToken) -> Result<(), RoomsError> {
+pub async fn run(
+    config: &Config,
+    care: &Care,
+    equipment: &EquipmentWatch,
+    stop: &CancellationToken,
+) -> Result<(), RoomsError> {
     let rooms = config.require_rooms()?;
     for room in rooms {
         plan(config, room)?;
@@ -60,6 +66,7 @@ pub async fn run(config: &Config, care: &Care, stop: &CancellationToken) -> Resu
             config.clone(),
             room.clone(),
             care.clone(),
+            equipment.clone(),
             stop.clone(),
         ));
     }
@@ -90,13 +97,20 @@ async fn keep_recording(
     config: Config,
     room: Room,
     care: Care,
+    equipment: EquipmentWatch,
     stop: CancellationToken,
 ) -> Result<(), RoomsError> {
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     while !stop.is_cancelled() {
         let joined = Instant::now();
         // A plan is made anew for each stay: a token is minted and the selection starts empty.
-        let settings = join::room_settings(&config, &room.name, OnFailure::Retry, care.watch());
+        let settings = join::room_settings(
+            &config,
+            &room.name,
+            OnFailure::Retry,
+            care.watch(),
+            equipment.clone(),
+        );
         let (progress, _) = watch::channel(RoomProgress::default());
         let Stay { end, totals } = join::record(
             plan(&config, &room)?,

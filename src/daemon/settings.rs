@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 pub use super::live::Turnover;
-use crate::media::GraphSettings;
+use crate::media::{EquipmentWatch, GraphSettings};
 use crate::recorder::WriterSettings;
 use crate::recorder::summary::RecordingProgress;
 use crate::room::{Refusals, Source};
@@ -33,6 +33,8 @@ pub struct RoomSettings {
     pub turnover: Turnover,
     /// Whether there may be recordings. While not, there are none.
     pub storage: watch::Receiver<Storage>,
+    /// What decodes and encodes.
+    pub equipment: EquipmentWatch,
     /// What to do about a recording that failed.
     pub on_failure: OnFailure,
 }

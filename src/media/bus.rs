@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::counts::Counters;
 use super::elements::failed;
-use super::{Ending, MediaError};
+use super::{Ending, MediaError, Part};
 
 /// A message from the bus, without GStreamer's types.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,7 @@ enum Notice {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Complaint {
     element: String,
+    part: Part,
     message: String,
     detail: String,
     /// A parser that saw not a single frame before the end of its track.
@@ -52,6 +53,7 @@ fn classify(notice: Notice, asked: bool) -> Meaning {
             element: complaint.element,
             message: complaint.message,
             detail: complaint.detail,
+            part: complaint.part,
         })),
     }
 }
@@ -90,11 +92,11 @@ impl Reporter {
         self.ending.subscribe()
     }
 
-    /// Why a step of the pipeline failed: what an element reported, if one has.
-    pub(super) fn failure(&self, step: &'static str) -> MediaError {
+    /// Why a step failed at an element: what was reported, if anything was.
+    pub(super) fn failure(&self, element: &str, step: &'static str) -> MediaError {
         match &*self.ending.borrow() {
             Ending::Failed(error) => error.clone(),
-            Ending::Running | Ending::Complete => failed("pipeline", step),
+            Ending::Running | Ending::Complete => failed(element, step),
         }
     }
 
@@ -139,14 +141,30 @@ fn complaint(
     error: &gst::glib::Error,
     debug: Option<gst::glib::GString>,
 ) -> Complaint {
+    let (element, part) = message.src().map_or_else(
+        || ("unknown".to_owned(), Part::Other),
+        |src| (src.name().to_string(), part_of(src)),
+    );
     Complaint {
-        element: message
-            .src()
-            .map_or_else(|| "unknown".to_owned(), |src| src.name().to_string()),
+        element,
+        part,
         message: error.message().to_owned(),
         detail: debug.map_or_else(String::new, |debug| debug.replace('\n', " ")),
         no_frames: error.matches(gst::StreamError::WrongType),
     }
+}
+
+/// The part that an object belongs to; what is inside an element of ours belongs to it.
+fn part_of(object: &gst::Object) -> Part {
+    let mut next = Some(object.clone());
+    while let Some(object) = next {
+        let part = Part::of(&object.name());
+        if part != Part::Other {
+            return part;
+        }
+        next = object.parent();
+    }
+    Part::Other
 }
 
 #[cfg(test)]
@@ -156,6 +174,7 @@ mod tests {
     fn complaint(no_frames: bool) -> Complaint {
         Complaint {
             element: "h264parse".into(),
+            part: Part::Other,
             message: "broken".into(),
             detail: String::new(),
             no_frames,

@@ -4,16 +4,18 @@ use gst::glib;
 use gst::prelude::*;
 use gstreamer as gst;
 
-use super::MediaError;
+use super::copied::Copied;
+use super::decoder::Decoder;
+use super::treatment::{Treatment, VideoMode};
+use super::{MediaError, Part};
 use crate::room::Codec;
 
 const BASE: &str = "gstreamer1.0-plugins-base";
 const GOOD: &str = "gstreamer1.0-plugins-good";
 const BAD: &str = "gstreamer1.0-plugins-bad";
-const UGLY: &str = "gstreamer1.0-plugins-ugly";
 
 /// What every graph may need, with the Debian package that has it.
-const REQUIRED: [(&str, &str); 13] = [
+const REQUIRED: [(&str, &str); 12] = [
     ("appsrc", BASE),
     ("appsink", BASE),
     ("capsfilter", "libgstreamer1.0-0"),
@@ -26,7 +28,6 @@ const REQUIRED: [(&str, &str); 13] = [
     ("aacparse", GOOD),
     ("h264parse", BAD),
     ("mpegtsmux", BAD),
-    ("x264enc", UGLY),
 ];
 
 /// AAC encoders, best first: `avenc_aac` is last because loading libav takes 40 MB.
@@ -62,32 +63,24 @@ pub(super) fn aac_encoder() -> Result<&'static str, MediaError> {
     })
 }
 
-/// The decoder for a video codec that has to be decoded.
-pub(super) fn decoder(codec: Codec) -> Result<&'static str, MediaError> {
-    let (choices, package): (&[&'static str], _) = match codec {
-        Codec::Vp8 => (&["vp8dec"], GOOD),
-        Codec::Vp9 => (&["vp9dec"], GOOD),
-        Codec::Av1 => (&["dav1ddec", "av1dec"], BAD),
-        Codec::H264 | Codec::H265 | Codec::Opus => {
-            return Err(MediaError::Layout("only VP8, VP9 and AV1 are decoded"));
-        }
-    };
-    let parsed = codec != Codec::Av1 || gst::ElementFactory::find("av1parse").is_some();
-    first_of(choices)
-        .filter(|_| parsed)
-        .ok_or(MediaError::NoDecoder { codec, package })
-}
-
 /// Whether tracks of this codec can be recorded with the installed GStreamer.
 ///
 /// # Errors
 /// It has no decoder or parser for the codec: the error names the package that has one.
-pub fn records(codec: Codec) -> Result<(), MediaError> {
+pub fn records(codec: Codec, mode: VideoMode) -> Result<(), MediaError> {
     init()?;
-    match codec {
-        Codec::H264 | Codec::Opus => Ok(()),
-        Codec::H265 => require("h265parse", BAD),
-        Codec::Vp8 | Codec::Vp9 | Codec::Av1 => decoder(codec).map(drop),
+    match Treatment::of(codec, mode) {
+        _ if codec == Codec::Opus => Ok(()),
+        Treatment::Copied(Copied::H264) => Ok(()),
+        Treatment::Copied(Copied::H265) => require("h265parse", BAD),
+        Treatment::Encoded => {
+            if Decoder::of(codec).any(Decoder::is_installed) {
+                return Ok(());
+            }
+            let package = Decoder::of(codec).last().map_or(BAD, Decoder::origin);
+            Err(MediaError::NoDecoder { codec, package })
+        }
+        Treatment::Refused => Err(MediaError::Passthrough { codec }),
     }
 }
 
@@ -167,6 +160,7 @@ pub(super) fn failed(element: &str, step: &'static str) -> MediaError {
     MediaError::Build {
         element: element.to_owned(),
         step,
+        part: Part::of(element),
     }
 }
 
@@ -193,13 +187,13 @@ mod tests {
     }
 
     #[test]
-    fn decoders_are_for_what_ts_players_cannot_take() {
+    fn what_cannot_be_recorded_says_what_to_do() {
         init().unwrap();
-        assert_eq!(decoder(Codec::Vp8).unwrap(), "vp8dec");
-        assert!(decoder(Codec::H264).is_err() && decoder(Codec::H265).is_err());
         for codec in [Codec::H264, Codec::H265, Codec::Vp8] {
-            assert!(records(codec).is_ok(), "{codec}");
+            assert!(records(codec, VideoMode::Auto).is_ok(), "{codec}");
         }
+        let refused = records(Codec::Vp8, VideoMode::Passthrough).unwrap_err();
+        assert!(refused.to_string().contains("video.mode"), "{refused}");
         let missing = require("no-such-parser", BAD).unwrap_err().to_string();
         assert!(
             missing.contains("no-such-parser") && missing.contains(BAD),

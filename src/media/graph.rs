@@ -1,7 +1,8 @@
 //! One segment's graph, from access units to the bytes of a TS.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 use gstreamer as gst;
@@ -13,6 +14,8 @@ use super::counts::Counters;
 use super::elements::failed;
 use super::mux::{Mux, Output};
 use super::stop::Stopper;
+use super::transcode::Coders;
+use super::treatment::VideoMode;
 use super::video::VideoTrack;
 use super::{Counts, DropReason, MediaError};
 use crate::room::{AccessUnit, Codec, Kind};
@@ -65,11 +68,17 @@ pub enum AudioOut {
 /// How a graph works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GraphSettings {
+    /// Which video is encoded again.
+    pub mode: VideoMode,
+    /// What decodes and encodes the video that is encoded again.
+    pub coders: Option<Coders>,
+    /// Video that is encoded again has no more lines than this; a picture that stands, columns.
+    pub max_lines: Option<NonZeroU32>,
     /// Decoded pictures between decoder and encoder.
     pub in_flight: InFlight,
     /// Of video that is encoded again, bits a second.
     pub video_bitrate: u32,
-    /// Longest time between keyframes of video that is encoded again, at 30 pictures a second.
+    /// Longest time between keyframes of video that is encoded again.
     pub keyframe_interval: Duration,
     /// What becomes of the sound.
     pub audio: AudioOut,
@@ -177,10 +186,11 @@ impl Graph {
             .map(|from| AudioTrack::build(&pipeline, &mux, from, settings.audio, times, &counters));
         let audio = audio.transpose()?;
         let started = pipeline.set_state(gst::State::Playing);
+        let refused = started.is_err().then(|| which_refused(&pipeline));
         // From here on the pipeline is stopped whatever happens.
         let stopper = Stopper::start(pipeline, blocking.flatten())?;
-        if started.is_err() {
-            return Err(reporter.failure("starting"));
+        if let Some(element) = refused {
+            return Err(reporter.failure(&element, "starting"));
         }
         Ok(Self {
             video,
@@ -209,9 +219,20 @@ impl Graph {
     pub fn advance(&mut self, to: Duration) {
         if let Some(video) = &mut self.video {
             video.advance(to);
+            if let Some(stalled) = video.stalled(Instant::now()) {
+                self.reporter.end(Ending::Failed(stalled));
+            }
         }
         if let Some(audio) = &mut self.audio {
             audio.advance(to);
+        }
+    }
+
+    /// Holds video that is encoded again to this many lines, from the next picture on; what is
+    /// copied stays as it is. The segment goes on: it has a keyframe of the new size.
+    pub fn limit_lines(&self, lines: Option<NonZeroU32>) {
+        if let Some(video) = &self.video {
+            video.limit_lines(lines);
         }
     }
 
@@ -263,6 +284,16 @@ impl Graph {
     }
 }
 
+/// The element that a pipeline did not start for.
+fn which_refused(pipeline: &gst::Pipeline) -> String {
+    let mut elements = pipeline.children().into_iter();
+    let refused = elements.find(|element| element.state(gst::ClockTime::ZERO).0.is_err());
+    refused.map_or_else(
+        || "pipeline".to_owned(),
+        |element| element.name().to_string(),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -281,6 +312,9 @@ mod tests {
             audio: None,
         };
         let settings = GraphSettings {
+            mode: VideoMode::Auto,
+            coders: None,
+            max_lines: None,
             in_flight: InFlight::default(),
             video_bitrate: 1_000_000,
             keyframe_interval: Duration::from_secs(2),

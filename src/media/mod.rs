@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!  H.264 ─► feed ─► h264parse, H.265 ─► feed ─► h265parse ──────────────────────┐
-//!  VP8 … ─► feed ─► decoder ─► in-flight limit ─► x264enc ─► line ─► h264parse ─┼─► mpegtsmux ─► Output
+//!  VP8 … ─► feed ─► decoder ─► in-flight limit ─► encoder ─► line ─► h264parse ─┼─► mpegtsmux ─► Output
 //!  Opus ──► fill ─► feed ─► opusdec ─► audiorate ─► AAC encoder ─► aacparse ────┘
 //! ```
 //!
@@ -20,11 +20,16 @@
 //! the next keyframe; audio is refused unit by unit and later filled with silence; pictures that
 //! were decoded and find no place before the encoder are dropped. Each is counted.
 
+pub mod aside;
 mod audio;
 mod bus;
+mod convert;
 mod copied;
 mod counts;
+pub mod decoder;
 mod elements;
+pub mod encoder;
+mod equipment;
 mod error;
 mod feed;
 mod fill;
@@ -35,17 +40,24 @@ mod limit;
 mod line;
 mod mux;
 mod opus;
+mod scale;
+mod stall;
 mod stop;
 pub mod test_card;
 mod transcode;
+mod transit;
+mod treatment;
 mod video;
 
 pub use copied::Copied;
 pub use counts::{AudioCounts, Counts, Drops, VideoCounts};
 pub use elements::{init, records};
-pub use error::MediaError;
+pub use equipment::{Equipment, EquipmentTeller, EquipmentWatch};
+pub use error::{MediaError, Part};
 pub use gate::DropReason;
 pub use graph::{
     Admission, AudioIn, AudioOut, Ending, Finished, Graph, GraphSettings, InFlight, Layout,
 };
 pub use mux::{Output, OutputClosed};
+pub use transcode::Coders;
+pub use treatment::{Treatment, VideoMode};

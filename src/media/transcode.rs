@@ -1,33 +1,42 @@
-//! Video that TS players cannot take is decoded and encoded again.
+//! Video that TS players cannot take, or that is to be smaller, is decoded and encoded again.
 //!
 //! ```text
-//!  feed ─► decoder ─► places ─► queue ─► videoconvert ─► videoscale ─► x264enc ─► appsink ─► line ─► h264parse …
-//!          (feed's thread)               (queue's thread)                                      (line's thread)
+//!  feed ─► decoder ─► places ─► queue ─► converter ─► encoder ─► appsink ─► line ─► h264parse …
+//!          (feed's thread)               (queue's thread)                   (line's thread)
 //! ```
 //!
 //! The line is the bounded queue of encoded units before the mux: it blocks the encoder, never
 //! the decoder. A decoded picture that finds no place before the encoder is dropped.
 //!
 //! A gap must not overtake pictures that are still being decoded or encoded, and neither decoder
-//! nor encoder passes events on while no pictures come. So a mark goes the pictures' way around
-//! them, and where it leaves the queue all pictures before it have been encoded.
+//! nor encoder passes events on while no pictures come. So a mark goes through the feed, behind
+//! the units before it, and from there around both when no picture is inside ([`Transit`]).
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 use gstreamer as gst;
 use gstreamer_app::{AppSink, AppSinkCallbacks};
 
-use super::MediaError;
 use super::copied::Copied;
 use super::counts::Counters;
-use super::elements::{chain, decoder, failed, make, pad, set, set_named};
+use super::decoder::{self, Decoder};
+use super::elements::{chain, failed, make, pad, set};
+use super::encoder::EncoderPath;
+use super::encoder::keyframes::KeyframeAsker;
+use super::encoder::setup::{self, Aim};
 use super::graph::GraphSettings;
 use super::level::Limits;
 use super::limit::Places;
 use super::line::{Line, Unit};
+use super::scale::{Form, Scaler};
+use super::stall::Stall;
+use super::transit::Transit;
+use super::{MediaError, Part};
 use crate::room::Codec;
+use crate::timebase::TICKS_PER_SECOND;
 
 /// What comes out.
 pub(super) const OUTPUT: Copied = Copied::H264;
@@ -43,25 +52,33 @@ const MARK: &str = "reeld-mark";
 const UNTIL: &str = "until";
 
 /// Pictures a second that the encoder is told of; WebRTC does not say.
-const NOMINAL_RATE: u32 = 30;
+pub(super) const NOMINAL_RATE: u32 = 30;
+
+/// A tick of the TS clock, rounded up: the least that two pictures lie apart.
+const TICK: Duration = Duration::from_nanos(1_000_000_000 / TICKS_PER_SECOND + 1);
+
+/// What decodes and what encodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Coders {
+    /// What decodes.
+    pub decoder: Decoder,
+    /// What scales and encodes.
+    pub encoder: EncoderPath,
+}
+
+impl Coders {
+    /// Of these decoders, best first, the first whose pictures the encoder's scaler takes.
+    #[must_use]
+    pub fn pair(decoders: &[Decoder], encoder: EncoderPath) -> Option<Self> {
+        let fits = |decoder: &&Decoder| decoder.feeds(encoder.converter.takes);
+        let decoder = *decoders.iter().find(fits)?;
+        Some(Self { decoder, encoder })
+    }
+}
 
 /// The caps of units that are to be decoded.
 pub(super) fn caps(codec: Codec) -> gst::Caps {
-    let name = match codec {
-        Codec::Vp9 => "video/x-vp9",
-        Codec::Av1 => "video/x-av1",
-        _ => "video/x-vp8",
-    };
-    let mut caps = gst::Caps::builder(name).field(
-        "framerate",
-        gst::Fraction::new(NOMINAL_RATE.cast_signed(), 1),
-    );
-    if codec == Codec::Av1 {
-        caps = caps
-            .field("stream-format", "obu-stream")
-            .field("alignment", "tu");
-    }
-    caps.build()
+    decoder::caps(codec, NOMINAL_RATE)
 }
 
 /// A mark that says, where it arrives, that nothing comes before `until`.
@@ -77,96 +94,158 @@ fn read_mark(event: &gst::EventRef) -> Option<Duration> {
     mark.get(UNTIL).ok().map(Duration::from_nanos)
 }
 
+/// The stages between the feed and the line, and what can be asked of them.
+#[derive(Debug)]
+pub(super) struct Transcoder {
+    coders: Coders,
+    scaler: Scaler,
+    keyframes: KeyframeAsker,
+    decoding: Stall,
+    encoding: Stall,
+    counters: Arc<Counters>,
+}
+
+impl Transcoder {
+    /// From the next picture on none has more lines.
+    pub(super) fn limit_lines(&self, lines: Option<NonZeroU32>) {
+        if self.scaler.limit(lines) {
+            self.keyframes.ask();
+        }
+    }
+
+    /// Whether decoder or encoder takes and gives nothing. Software is never said to: it is slow
+    /// at worst, and there is nothing better.
+    pub(super) fn stalled(&mut self, now: Instant) -> Option<MediaError> {
+        let counts = self.counters.snapshot().video;
+        let held = self.counters.output_blocks();
+        // A decoder waits for the encoder, which is looked at first.
+        let encoder = self.coders.encoder;
+        let waited = self
+            .encoding
+            .look(now, counts.decoded, counts.encoded, held);
+        if let Some(waited) = waited
+            && encoder.is_hardware()
+        {
+            return Some(MediaError::Stalled {
+                element: encoder.factory(),
+                waited,
+                part: Part::Encoder,
+            });
+        }
+        let decoder = self.coders.decoder;
+        let waited = self
+            .decoding
+            .look(now, counts.accepted, counts.decoded, held);
+        waited
+            .filter(|_| decoder.is_hardware())
+            .map(|waited| MediaError::Stalled {
+                element: decoder.factory(),
+                waited,
+                part: Part::Decoder,
+            })
+    }
+}
+
 /// Links the decoding and encoding stages between the feed and the line.
 pub(super) fn build(
     pipeline: &gst::Pipeline,
-    codec: Codec,
+    coders: Coders,
     settings: &GraphSettings,
     feed: &Line,
     line: &Line,
     counters: &Arc<Counters>,
-) -> Result<(), MediaError> {
-    let decoder = decoder(codec).and_then(|name| make(name, "decoder"))?;
-    one_thread(&decoder)?;
+) -> Result<Transcoder, MediaError> {
+    let Coders { decoder, encoder } = coders;
+    let decoding = decoder.make()?;
     let queue = make("queue", "pictures")?;
     // The places are the limit; the queue's own, which would block, lie beyond.
     set(&queue, "max-size-buffers", 8_u32)?;
     set(&queue, "max-size-bytes", 0_u32)?;
     set(&queue, "max-size-time", 0_u64)?;
-    let convert = make("videoconvert", "videoconvert")?;
-    let scale = make("videoscale", "videoscale")?;
-    let raw = make("capsfilter", "raw-caps")?;
-    keep_even(&convert, &raw)?;
-    let encoder = encoder(settings)?;
-    let sink = sink(line, counters)?;
+    let (aim, pace) = (aim(encoder, settings), settings.keyframe_interval);
+    let encoding = Encoding::make(encoder, aim, pace, settings.max_lines)?;
+    let transit = Arc::new(Mutex::new(Transit::default()));
+    let sink = sink(line, &transit, counters)?;
     let mut stages = vec![feed.element()];
-    let parser = (codec == Codec::Av1)
-        .then(|| make("av1parse", "av1parse"))
-        .transpose()?;
-    stages.extend(parser.as_ref());
-    stages.extend([&decoder, &queue, &convert, &scale, &raw, &encoder, &sink]);
+    stages.extend(&decoding);
+    stages.push(&queue);
+    stages.extend(&encoding.elements);
+    stages.push(&sink);
     chain(pipeline, &stages)?;
-    limit(&queue, settings, feed, line, counters)?;
-    carry_marks(&pad(feed.element(), "src")?, &pad(&queue, "sink")?);
-    Ok(())
+    limit(&queue, settings, feed, &transit, counters)?;
+    take_marks(feed, line, decoder, &transit)?;
+    Ok(Transcoder {
+        coders,
+        scaler: encoding.scaler,
+        keyframes: encoding.keyframes,
+        decoding: Stall::default(),
+        encoding: Stall::default(),
+        counters: Arc::clone(counters),
+    })
 }
 
-/// Pictures of 720p decode in 2 ms: more threads only cost memory.
-fn one_thread(decoder: &gst::Element) -> Result<(), MediaError> {
-    if decoder.find_property("threads").is_some() {
-        set_named(decoder, "threads", "1")?;
-    }
-    Ok(())
+/// From raw pictures to encoded units.
+pub(super) struct Encoding {
+    /// To be linked in this order.
+    pub(super) elements: Vec<gst::Element>,
+    pub(super) scaler: Scaler,
+    pub(super) keyframes: KeyframeAsker,
+    /// Properties of the encoder that the installed one does not have.
+    pub(super) missing: Vec<&'static str>,
 }
 
-/// Keeps the encoder's input at I420 of an even size: H.264 in 4:2:0 has no other, a shared
-/// window may have any.
-fn keep_even(first: &gst::Element, filter: &gst::Element) -> Result<(), MediaError> {
-    set(filter, "caps", raw_caps(None))?;
-    let filter = filter.downgrade();
-    let even = move |_: &gst::Pad, info: &mut gst::PadProbeInfo<'_>| {
-        let size = info.event().and_then(|event| match event.view() {
-            gst::EventView::Caps(caps) => {
-                let size = caps.caps().structure(0)?;
-                Some((size.get("width").ok()?, size.get("height").ok()?))
+impl Encoding {
+    /// Of pictures of at most so many `lines`, with keyframes each `pace` where the encoder makes
+    /// them when asked.
+    pub(super) fn make(
+        path: EncoderPath,
+        aim: Aim,
+        pace: Duration,
+        lines: Option<NonZeroU32>,
+    ) -> Result<Self, MediaError> {
+        let mut elements = path.converter.make()?;
+        let raw = make("capsfilter", "raw-caps")?;
+        let made = setup::encoder(path.row, aim)?;
+        let encoded = make("capsfilter", "encoded-caps")?;
+        let request = path.row.request;
+        let keyframes = KeyframeAsker::install(&made.element, request, pace)?;
+        let first = elements
+            .first()
+            .ok_or_else(|| failed(path.converter.name, "creation"))?;
+        let form = Form {
+            memory: path.between,
+            formats: path.row.formats,
+            most: path.row.most,
+        };
+        let (row, output) = (path.row, encoded.downgrade());
+        let scaler = Scaler::install(first, &raw, form, lines, move |size| {
+            if let Some(output) = output.upgrade() {
+                output.set_property("caps", setup::output_caps(row, size));
             }
-            _ => None,
-        });
-        if let (Some(size), Some(filter)) = (size, filter.upgrade()) {
-            filter.set_property("caps", raw_caps(Some(size)));
-        }
-        gst::PadProbeReturn::Ok
-    };
-    pad(first, "sink")?.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, even);
-    Ok(())
-}
-
-fn raw_caps(size: Option<(i32, i32)>) -> gst::Caps {
-    let mut caps = gst::Caps::builder("video/x-raw").field("format", "I420");
-    if let Some((width, height)) = size {
-        caps = caps
-            .field("width", width.max(16) & !1)
-            .field("height", height.max(16) & !1);
+        })?;
+        elements.extend([raw, made.element, encoded]);
+        Ok(Self {
+            elements,
+            scaler,
+            keyframes,
+            missing: made.missing,
+        })
     }
-    caps.build()
 }
 
-fn encoder(settings: &GraphSettings) -> Result<gst::Element, MediaError> {
-    let encoder = make("x264enc", "x264enc")?;
-    // Half the time of superfast. The preset leaves deblocking out, which costs a tenth and is
-    // seen most.
-    set_named(&encoder, "speed-preset", "ultrafast")?;
-    set(&encoder, "option-string", "deblock=0,0")?;
-    set_named(&encoder, "tune", "zerolatency")?;
-    set(&encoder, "threads", 1_u32)?;
-    set(&encoder, "bframes", 0_u32)?;
-    set(&encoder, "ref", 1_u32)?;
-    set(&encoder, "rc-lookahead", 0_i32)?;
-    set(&encoder, "bitrate", (settings.video_bitrate / 1000).max(1))?;
+/// Keyframes come by time, where the encoder makes them when asked: then its own count of
+/// pictures is what holds when that fails.
+fn aim(path: EncoderPath, settings: &GraphSettings) -> Aim {
     let pictures = settings.keyframe_interval.as_millis() * u128::from(NOMINAL_RATE) / 1000;
-    let pictures = u32::try_from(pictures).unwrap_or(u32::MAX);
-    set(&encoder, "key-int-max", pictures.clamp(1, 1 << 24))?;
-    Ok(encoder)
+    let pictures = u32::try_from(pictures).unwrap_or(u32::MAX).clamp(1, 1_000);
+    Aim {
+        bitrate: settings.video_bitrate,
+        interval: if path.on_request {
+            pictures * 2
+        } else {
+            pictures
+        },
+    }
 }
 
 /// Counts pictures, and drops those that find no place before the encoder.
@@ -174,18 +253,20 @@ fn limit(
     queue: &gst::Element,
     settings: &GraphSettings,
     feed: &Line,
-    line: &Line,
+    transit: &Arc<Mutex<Transit>>,
     counters: &Arc<Counters>,
 ) -> Result<(), MediaError> {
     let places = Arc::new(Places::new(settings.in_flight.pictures()));
     let entrance = Arc::clone(&places);
-    let (counters, line) = (Arc::clone(counters), line.clone());
+    let (transit, counters) = (Arc::clone(transit), Arc::clone(counters));
     let received = Arc::clone(feed.progress());
     pad(queue, "sink")?.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
         counters.decoded.add(1);
         let at = info.buffer().and_then(|picture| picture.pts());
         let at = at.map_or(Duration::MAX, Duration::from);
-        if entrance.take(at, || received.told()) {
+        let kept = entrance.take(at, || received.told());
+        locked(&transit).decoded(at, kept);
+        if kept {
             return gst::PadProbeReturn::Ok;
         }
         if counters.output_blocks() {
@@ -196,13 +277,36 @@ fn limit(
         // Not Drop: gstreamer-rs has released the picture, GStreamer would try to once more.
         gst::PadProbeReturn::Handled
     });
+    pad(queue, "src")?.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        places.give_back();
+        gst::PadProbeReturn::Ok
+    });
+    Ok(())
+}
+
+/// Takes marks out of the feed, and declares their gaps on the line when no picture is inside.
+fn take_marks(
+    feed: &Line,
+    line: &Line,
+    decoder: Decoder,
+    transit: &Arc<Mutex<Transit>>,
+) -> Result<(), MediaError> {
+    let (transit, line) = (Arc::clone(transit), line.clone());
     let kinds = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
-    pad(queue, "src")?.add_probe(kinds, move |_, info| {
+    pad(feed.element(), "src")?.add_probe(kinds, move |_, info| {
         match &info.data {
-            Some(gst::PadProbeData::Buffer(_)) => places.give_back(),
+            // A decoder in software works on this thread: it is done with a unit when the next
+            // one comes, whether it made a picture of it or not.
+            Some(gst::PadProbeData::Buffer(unit)) if decoder.is_hardware() => {
+                if let Some(at) = unit.pts() {
+                    locked(&transit).enter(at.into());
+                }
+            }
             Some(gst::PadProbeData::Event(event)) => {
                 if let Some(until) = read_mark(event) {
-                    line.gap(until);
+                    if let Some(until) = locked(&transit).gap(until, Instant::now()) {
+                        line.gap(until);
+                    }
                     return gst::PadProbeReturn::Handled;
                 }
             }
@@ -213,23 +317,16 @@ fn limit(
     Ok(())
 }
 
-/// Takes marks from before the decoder to behind it. The decoder works on its feeder's thread,
-/// so what came before the mark has been decoded.
-fn carry_marks(from: &gst::Pad, to: &gst::Pad) {
-    let to = to.downgrade();
-    from.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
-        let Some(event) = info.event().filter(|event| read_mark(event).is_some()) else {
-            return gst::PadProbeReturn::Ok;
-        };
-        if let Some(to) = to.upgrade() {
-            to.send_event(event.to_owned());
-        }
-        gst::PadProbeReturn::Handled
-    });
+fn locked(transit: &Mutex<Transit>) -> MutexGuard<'_, Transit> {
+    transit.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Hands encoded units to the line, and waits there for room.
-fn sink(line: &Line, counters: &Arc<Counters>) -> Result<gst::Element, MediaError> {
+fn sink(
+    line: &Line,
+    transit: &Arc<Mutex<Transit>>,
+    counters: &Arc<Counters>,
+) -> Result<gst::Element, MediaError> {
     let element = make("appsink", "encoded")?;
     set(&element, "sync", false)?;
     set(&element, "async", false)?;
@@ -241,16 +338,22 @@ fn sink(line: &Line, counters: &Arc<Counters>) -> Result<gst::Element, MediaErro
         .downcast::<AppSink>()
         .map_err(|_| failed("appsink", "creation"))?;
     let (units, end) = (line.clone(), line.clone());
-    let counters = Arc::clone(counters);
+    let (transit, counters) = (Arc::clone(transit), Arc::clone(counters));
     let take = move |sink: &AppSink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Flushing)?;
         counters.encoded.add(1);
-        let unit = read_unit(&sample).ok_or(gst::FlowError::Error)?;
-        if units.push(unit) {
-            Ok(gst::FlowSuccess::Ok)
-        } else {
-            Err(gst::FlowError::Flushing)
+        let mut unit = read_unit(&sample).ok_or(gst::FlowError::Error)?;
+        let at = unit.at;
+        // One that comes when its gap was declared can only be shown behind that.
+        unit.at = at.max(units.progress().told() + TICK);
+        if !units.push(unit) {
+            return Err(gst::FlowError::Flushing);
         }
+        // Only now: a gap must not be declared in front of it.
+        if let Some(until) = locked(&transit).leave(at) {
+            units.gap(until);
+        }
+        Ok(gst::FlowSuccess::Ok)
     };
     let callbacks = AppSinkCallbacks::builder()
         .new_sample(take)
@@ -260,7 +363,7 @@ fn sink(line: &Line, counters: &Arc<Counters>) -> Result<gst::Element, MediaErro
 }
 
 /// `x264enc` shifts its stamps by 1000 hours and says so in the segment.
-fn read_unit(sample: &gst::Sample) -> Option<Unit> {
+pub(super) fn read_unit(sample: &gst::Sample) -> Option<Unit> {
     let buffer = sample.buffer()?;
     let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
     Some(Unit {

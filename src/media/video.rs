@@ -1,7 +1,8 @@
 //! The picture of a graph: H.264 and H.265 passed through, all else decoded and encoded again.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gstreamer as gst;
 
@@ -12,6 +13,8 @@ use super::gate::Gate;
 use super::level::Limits;
 use super::line::{Line, Unit};
 use super::mux::Mux;
+use super::transcode::Transcoder;
+use super::treatment::Treatment;
 use super::{Admission, DropReason, GraphSettings, MediaError, transcode};
 use crate::room::{AccessUnit, Codec};
 use crate::timebase::TICKS_PER_SECOND;
@@ -42,6 +45,7 @@ pub(super) struct VideoTrack {
     /// How units are copied; none where they are encoded again. Then they go in one by one, so
     /// that pictures come at an even pace.
     copied: Option<Copied>,
+    transcoder: Option<Transcoder>,
     counters: Arc<Counters>,
 }
 
@@ -55,22 +59,32 @@ impl VideoTrack {
         (base, lead): (Duration, Duration),
         counters: &Arc<Counters>,
     ) -> Result<(Self, Option<gst::Element>), MediaError> {
-        let copied = Copied::of(codec);
-        let (feed, blocking) = if let Some(copied) = copied {
-            let feed = Feed::new("video", &copied.caps(), LIMITS)?;
-            copied.link(pipeline, mux, feed.line(), counters)?;
-            (feed, None)
-        } else {
-            let feed = Feed::new("video", &transcode::caps(codec), LIMITS)?;
-            let encoded = transcode::OUTPUT;
-            let line = Line::new("encoded-video", &encoded.caps(), Some(transcode::ENCODED))?;
-            transcode::build(pipeline, codec, settings, feed.line(), &line, counters)?;
-            encoded.link(pipeline, mux, &line, counters)?;
-            (feed, Some(line.element().clone()))
+        let treatment = Treatment::of(codec, settings.mode);
+        let copied = treatment.copied();
+        let (feed, transcoder, blocking) = match treatment {
+            Treatment::Copied(copied) => {
+                let feed = Feed::new("video", &copied.caps(), LIMITS)?;
+                copied.link(pipeline, mux, feed.line(), counters)?;
+                (feed, None, None)
+            }
+            Treatment::Encoded => {
+                let none = MediaError::Layout("nothing to decode and encode with was chosen");
+                let coders = settings.coders.ok_or(none)?;
+                let feed = Feed::new("video", &transcode::caps(codec), LIMITS)?;
+                let encoded = transcode::OUTPUT;
+                let line = Line::new("encoded-video", &encoded.caps(), Some(transcode::ENCODED))?;
+                let line_in = feed.line();
+                let transcoder =
+                    transcode::build(pipeline, coders, settings, line_in, &line, counters)?;
+                encoded.link(pipeline, mux, &line, counters)?;
+                (feed, Some(transcoder), Some(line.element().clone()))
+            }
+            Treatment::Refused => return Err(MediaError::Passthrough { codec }),
         };
         let track = Self {
             feed,
             copied,
+            transcoder,
             gate: Gate::new(),
             keeps_damaged: settings.keep_damaged && copied.is_some(),
             base,
@@ -139,6 +153,18 @@ impl VideoTrack {
                 self.feed.line().gap(until);
             }
         }
+    }
+
+    /// From the next picture on none has more lines, where it is encoded again.
+    pub(super) fn limit_lines(&self, lines: Option<NonZeroU32>) {
+        if let Some(transcoder) = &self.transcoder {
+            transcoder.limit_lines(lines);
+        }
+    }
+
+    /// Whether its decoder or encoder takes pictures and gives nothing.
+    pub(super) fn stalled(&mut self, now: Instant) -> Option<MediaError> {
+        self.transcoder.as_mut()?.stalled(now)
     }
 
     /// When the newest picture is shown.

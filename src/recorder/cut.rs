@@ -11,7 +11,7 @@
 use std::time::{Duration, Instant};
 
 use super::drops::DropReason;
-use crate::media::{AudioIn, Copied, Layout};
+use crate::media::{AudioIn, Layout, Treatment, VideoMode};
 use crate::room::{AccessUnit, Codec, Kind, Track, TrackId};
 
 /// How long the first track waits for its companion to be announced.
@@ -64,6 +64,7 @@ pub struct Cutter {
     segment: Duration,
     /// Copied video goes on after a loss.
     keep_damaged: bool,
+    mode: VideoMode,
     /// Since when the first segment, or the one after a failure, waits for its tracks.
     waits_since: Option<Instant>,
     video: Option<Active>,
@@ -96,10 +97,11 @@ impl Cutter {
     /// A recording without tracks, cut each `segment`. With `keep_damaged`, pictures that are
     /// copied go on after a loss without waiting for a keyframe; it is asked for all the same.
     #[must_use]
-    pub const fn new(segment: Duration, keep_damaged: bool) -> Self {
+    pub const fn new(segment: Duration, keep_damaged: bool, mode: VideoMode) -> Self {
         Self {
             segment,
             keep_damaged,
+            mode,
             waits_since: None,
             video: None,
             audio: None,
@@ -293,7 +295,8 @@ impl Cutter {
         }
         if !unit.contiguous && active.waits.is_none() {
             // A decoder fed with such pictures may fail, and then more is lost than they are worth.
-            if self.keep_damaged && Copied::of(active.track.codec).is_some() {
+            let treatment = Treatment::of(active.track.codec, self.mode);
+            if self.keep_damaged && treatment.copied().is_some() {
                 active.damaged = true;
             } else {
                 active.waits = Some(DropReason::Discontinuity);

@@ -24,6 +24,12 @@ pub struct Findings {
     pub layers: Vec<LayerRecord>,
     /// Changes that are not listed because there were too many.
     pub layers_omitted: u64,
+    /// What video was encoded with, and each change of it; empty where none was.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub coders: Vec<CoderRecord>,
+    /// Changes that are not listed because there were too many.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub coders_omitted: u64,
     /// When the wall clock was set. Media time goes on evenly through it.
     pub clock: Vec<ClockRecord>,
     /// Settings that are not listed because there were too many.
@@ -59,6 +65,40 @@ pub struct GapRecord {
     /// From there to the first unit behind it, in milliseconds.
     #[serde(rename = "duration_ms", with = "milliseconds")]
     pub duration: Duration,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference"
+)]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// From when on video was encoded with what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoderRecord {
+    /// Milliseconds from the start of the recording.
+    #[serde(rename = "at_ms", with = "milliseconds")]
+    pub at: Duration,
+    /// The GStreamer element that decodes.
+    pub decoder: String,
+    /// The one that scales.
+    pub scaler: String,
+    /// The one that encodes.
+    pub encoder: String,
+    /// Why what was used before was given up, where it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
+}
+
+impl CoderRecord {
+    /// Whether it is the same as before, and not because that failed.
+    pub(super) fn continues(&self, before: &Self) -> bool {
+        self.failed.is_none()
+            && (&self.decoder, &self.scaler, &self.encoder)
+                == (&before.decoder, &before.scaler, &before.encoder)
+    }
 }
 
 /// From when on the picture had a size.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::WriterSettings;
-use crate::media::GraphSettings;
+use crate::media::{EquipmentWatch, GraphSettings};
 use crate::room::{Participant, QueueLimits, Source};
 
 /// Events waiting for a recording. Units that find it full are dropped as `queue_full`: a
@@ -32,6 +32,8 @@ pub struct RecordingSetup {
     pub source: Source,
     /// How each segment's graph works.
     pub graph: GraphSettings,
+    /// What decodes and encodes, for segments that need it.
+    pub equipment: EquipmentWatch,
     /// How files are written, and how long segments are.
     pub writer: WriterSettings,
     /// A picture of another size starts a new segment.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 
 use super::gaps::{Gap, Gaps};
-use super::manifest::{ClockRecord, GapRecord, LayerRecord};
+use super::manifest::{ClockRecord, CoderRecord, GapRecord, LayerRecord};
 use super::wall_clock::{Step, WallClock};
 use super::{DropReason, Findings};
 use crate::bitstream::PictureSize;
@@ -101,6 +101,17 @@ impl Journal {
         );
         let findings = &mut self.findings;
         list(&mut findings.layers, &mut findings.layers_omitted, layer);
+        self.news = true;
+    }
+
+    /// A segment begins that is encoded with these.
+    pub(super) fn coders(&mut self, coders: CoderRecord) {
+        let findings = &mut self.findings;
+        let before = findings.coders.last();
+        if before.is_some_and(|before| coders.continues(before)) {
+            return;
+        }
+        list(&mut findings.coders, &mut findings.coders_omitted, coders);
         self.news = true;
     }
 

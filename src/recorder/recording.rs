@@ -20,12 +20,14 @@ use time::OffsetDateTime;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+mod coding;
 mod endings;
 mod intake;
 
 pub use super::failure::{RecordingError, one_line};
 pub use super::input::{INBOX, RecordingSetup};
 
+use self::coding::Coding;
 use self::intake::Incoming;
 use super::cut::{Cutter, start_of};
 use super::journal::Journal;
@@ -88,7 +90,12 @@ async fn run_on(
     progress: watch::Sender<RecordingProgress>,
 ) -> RecordingSummary {
     let mut recording = Recording {
-        cutter: Cutter::new(setup.writer.segment_duration, setup.graph.keep_damaged),
+        cutter: Cutter::new(
+            setup.writer.segment_duration,
+            setup.graph.keep_damaged,
+            setup.graph.mode,
+        ),
+        coding: Coding::default(),
         journal: Journal::new(&setup.room, &setup.participant.identity, setup.warn_after),
         kinds: BTreeMap::new(),
         awake: Instant::now(),
@@ -108,7 +115,7 @@ async fn run_on(
         draining: BTreeMap::new(),
         unsegmented: Tally::default(),
         total: Tally::default(),
-        resized: false,
+        breaks: false,
         failures: 0,
         unexplained: None,
     };
@@ -129,6 +136,7 @@ struct Recording {
     commands: mpsc::Sender<RoomCommand>,
     progress: watch::Sender<RecordingProgress>,
     cutter: Cutter,
+    coding: Coding,
     journal: Journal,
     /// Every track that was announced and has not ended, also one that another has replaced.
     kinds: BTreeMap<TrackId, Kind>,
@@ -153,8 +161,9 @@ struct Recording {
     unsegmented: Tally,
     /// Units of all segments that are closed.
     total: Tally,
-    /// The next segment starts with a picture of another size.
-    resized: bool,
+    /// The next segment does not continue the one before: its pictures have another size, or come
+    /// from another encoder.
+    breaks: bool,
     failures: u32,
     /// A segment whose bytes were refused; the writer's word on it is on its way.
     unexplained: Option<SegmentIndex>,
@@ -244,26 +253,19 @@ impl Recording {
         if self.writer.is_none() {
             self.writer = Some(self.make_writer().await?);
         }
-        let Some((writer, _)) = &mut self.writer else {
-            return Ok(());
-        };
         let starts_at = at.saturating_sub(self.zero);
         let discontinuity = before.is_some_and(|before| before != layout)
             || self.failures > 0
-            || std::mem::take(&mut self.resized);
+            || std::mem::take(&mut self.breaks);
         let tracks: Vec<Track> = self.cutter.tracks().cloned().collect();
-        let mut segment = SegmentRun::start(
-            writer,
-            layout,
-            &tracks,
-            Begin {
-                starts_at,
-                clock_moved: self.journal.clock_moved(),
-                discontinuity,
-            },
-            &self.setup.graph,
-        )
-        .await?;
+        let begin = Begin {
+            starts_at,
+            clock_moved: self.journal.clock_moved(),
+            discontinuity,
+        };
+        let Some(mut segment) = self.start_segment(layout, &tracks, begin).await? else {
+            return Ok(());
+        };
         tracing::info!(
             room = self.setup.room.as_str(),
             participant = self.setup.participant.identity.as_str(),
@@ -279,6 +281,30 @@ impl Recording {
         }
         self.segment = Some(segment);
         Ok(())
+    }
+
+    /// Starts a segment, with the next encoder where one does not start.
+    async fn start_segment(
+        &mut self,
+        layout: Layout,
+        tracks: &[Track],
+        begin: Begin,
+    ) -> Result<Option<SegmentRun>, RecordingError> {
+        loop {
+            let mut graph = self.setup.graph;
+            graph.coders = self.coders(layout).await?;
+            let Some((writer, _)) = &mut self.writer else {
+                return Ok(None);
+            };
+            match SegmentRun::start(writer, layout, tracks, begin, &graph).await {
+                Ok(segment) => {
+                    self.note_coders(begin.starts_at, graph.coders);
+                    return Ok(Some(segment));
+                }
+                Err(error) if self.replace(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     async fn make_writer(&mut self) -> Result<Writing, RecordingError> {

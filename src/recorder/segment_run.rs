@@ -11,7 +11,7 @@ use super::{
 };
 use crate::media::{
     Admission, AudioOut, Copied, DropReason, Ending, Graph, GraphSettings, Layout, MediaError,
-    Output, OutputClosed,
+    Output, OutputClosed, Treatment,
 };
 use crate::room::{AccessUnit, Kind, Track};
 
@@ -190,7 +190,10 @@ fn records(tracks: &[Track], layout: Layout, settings: &GraphSettings) -> Vec<Tr
             id: track.id.clone(),
             source: track.source,
             codec_in: track.codec,
-            codec_out: match (track.source.kind(), Copied::of(track.codec)) {
+            codec_out: match (
+                track.source.kind(),
+                Treatment::of(track.codec, settings.mode).copied(),
+            ) {
                 (Kind::Audio, _) => audio,
                 (Kind::Video, Some(Copied::H265)) => FileCodec::H265,
                 // Encoded again, if it was anything else.

@@ -43,6 +43,8 @@ pub struct RecordingSummary {
     pub frames: FramesSummary,
     /// What is missing between them.
     pub gaps: GapsSummary,
+    /// How often an encoder or decoder failed and another one took over.
+    pub coders_failed: usize,
     /// Why it is not whole, on one line.
     pub error: Option<String>,
     /// The same, for exit codes.
@@ -118,6 +120,7 @@ impl RecordingSummary {
                 audio: tally.audio,
             },
             gaps: GapsSummary::default(),
+            coders_failed: 0,
             error: None,
             cause: error,
             left_open: false,
@@ -134,6 +137,8 @@ impl RecordingSummary {
                     summary.segments = whole.map(|segment| segment.file.clone()).collect();
                     summary.duration_s = outcome.manifest.totals.duration.as_secs_f64();
                     summary.gaps = GapsSummary::of(&outcome.manifest.findings);
+                    let coders = &outcome.manifest.findings.coders;
+                    summary.coders_failed = coders.iter().filter(|it| it.failed.is_some()).count();
                     summary.bytes = outcome.manifest.totals.bytes;
                     summary.left_open = outcome.manifest.segments.iter().any(|it| it.damaged);
                     // What is on the disk then may still say that it goes on.

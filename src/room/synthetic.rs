@@ -22,19 +22,13 @@ const AHEAD: Duration = Duration::from_millis(40);
 /// # Errors
 /// When an encoder is not installed or fails.
 pub fn run(
-    codec: Codec,
+    video: CardVideo,
     length: Duration,
     events: &EventSender,
     mut commands: mpsc::Receiver<RoomCommand>,
 ) -> Result<RoomEnd, MediaError> {
-    let mut card = TestCard::new(
-        Some(CardVideo {
-            codec,
-            ..CardVideo::default()
-        }),
-        true,
-    )?;
-    let tracks = tracks(codec);
+    let mut card = TestCard::new(Some(video), true)?;
+    let tracks = tracks(video.codec);
     if announce(events, &tracks).is_err() {
         return Ok(RoomEnd::Left);
     }

@@ -8,11 +8,12 @@ use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use reeld::media::encoder::EncoderPath;
 use reeld::media::test_card::picture::read_counter;
 use reeld::media::test_card::{CardVideo, TestCard};
 use reeld::media::{
-    Admission, AudioIn, AudioOut, Counts, Finished, Graph, GraphSettings, InFlight, Layout, Output,
-    OutputClosed,
+    Admission, AudioIn, AudioOut, Coders, Counts, Equipment, Finished, Graph, GraphSettings,
+    InFlight, Layout, Output, OutputClosed, VideoMode,
 };
 use reeld::room::{AccessUnit, Codec, Kind};
 
@@ -26,12 +27,23 @@ pub fn secs(seconds: f64) -> Duration {
 
 pub fn settings() -> GraphSettings {
     GraphSettings {
+        mode: VideoMode::Auto,
+        coders: None,
+        max_lines: None,
         in_flight: InFlight::default(),
         video_bitrate: 1_000_000,
         keyframe_interval: Duration::from_secs(1),
         audio: AudioOut::Aac { bitrate: 64_000 },
         keep_damaged: false,
     }
+}
+
+/// What decodes and encodes this without any hardware.
+pub fn software(codec: Codec) -> Option<Coders> {
+    let x264 = |path: EncoderPath| path.factory() == "x264enc";
+    let equipment =
+        Equipment::installed(|path| x264(path) && path.scaler() == "videoscale").unwrap();
+    equipment.coders(codec).ok()
 }
 
 pub fn layout(video: Option<Codec>, audio: bool) -> Layout {
@@ -163,7 +175,11 @@ impl Rig {
 
     pub fn start_at(layout: Layout, settings: &GraphSettings, base: Duration) -> Self {
         let tape = Tape::new();
-        let graph = Graph::start(layout, settings, base, Box::new(tape.clone())).unwrap();
+        let settings = GraphSettings {
+            coders: settings.coders.or_else(|| layout.video.and_then(software)),
+            ..*settings
+        };
+        let graph = Graph::start(layout, &settings, base, Box::new(tape.clone())).unwrap();
         Self {
             graph,
             tape,

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use reeld::media::{Admission, DropReason, Ending, Graph, MediaError};
+use reeld::media::{Admission, DropReason, Ending, Graph, GraphSettings, MediaError};
 use reeld::room::{AccessUnit, Codec, Kind};
 
-use crate::rig::{Flow, Rig, Tape, block_on, layout, secs, settings, units};
+use crate::rig::{Flow, Rig, Tape, block_on, layout, secs, settings, software, units};
 
 /// The keyframe that follows a refused unit is where recording goes on.
 fn assert_resumes_at_keyframes(rig: &Rig, units: &[(Kind, AccessUnit)]) {
@@ -127,13 +127,12 @@ fn finishes_while_blocked(codec: Codec) {
     let units = units(Some(codec), true);
     let tape = Tape::new();
     let output = Box::new(tape.clone());
-    let mut graph = Graph::start(
-        layout(Some(codec), true),
-        &settings(),
-        Duration::ZERO,
-        output,
-    )
-    .unwrap();
+    let settings = GraphSettings {
+        coders: software(codec),
+        ..settings()
+    };
+    let layout = layout(Some(codec), true);
+    let mut graph = Graph::start(layout, &settings, Duration::ZERO, output).unwrap();
     tape.set(Flow::Blocked);
     for (kind, unit) in units.iter() {
         graph.push(*kind, unit.at, unit);

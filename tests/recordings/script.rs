@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use reeld::daemon::room;
 use reeld::daemon::settings::{OnFailure, RoomProgress, RoomSettings, Turnover};
+use reeld::media::encoder::EncoderPath;
 use reeld::media::test_card::{CardVideo, TestCard};
-use reeld::media::{AudioOut, GraphSettings, InFlight};
+use reeld::media::{AudioOut, Equipment, EquipmentWatch, GraphSettings, InFlight, VideoMode};
 use reeld::recorder::WriterSettings;
 use reeld::recorder::summary::RecordingSummary;
 use reeld::room::{
@@ -35,7 +36,11 @@ pub fn settings(root: &Path, segment: Duration) -> RoomSettings {
     RoomSettings {
         root: root.to_owned(),
         room: "room".to_owned(),
+        equipment: EquipmentWatch::known(software()),
         graph: GraphSettings {
+            mode: VideoMode::Auto,
+            coders: None,
+            max_lines: None,
             in_flight: InFlight::default(),
             video_bitrate: 500_000,
             keyframe_interval: ms(1_000),
@@ -58,6 +63,12 @@ pub fn settings(root: &Path, segment: Duration) -> RoomSettings {
         storage: watch::channel(Storage::default()).1,
         on_failure: OnFailure::Retry,
     }
+}
+
+/// What decodes and encodes without any hardware.
+fn software() -> Equipment {
+    let x264 = |path: EncoderPath| path.factory() == "x264enc" && path.scaler() == "videoscale";
+    Equipment::installed(x264).unwrap()
 }
 
 fn card(codec: Codec) -> CardVideo {

@@ -176,6 +176,8 @@ fn every_key_is_read_from_the_file() {
         [video]
         prefer = "lean"
         max_height = 480
+        mode = "transcode"
+        encoder = "x264enc"
         on_loss = "keep"
         in_flight = 4
         bitrate = 1_000_000
@@ -230,6 +232,8 @@ fn every_key_is_read_from_the_file() {
             max_participants: 3.try_into().unwrap(),
         },
         video: Video {
+            mode: VideoMode::Transcode,
+            encoder: "x264enc".to_owned(),
             prefer: Prefer::Lean,
             max_height: Some(480.try_into().unwrap()),
             on_loss: OnLoss::Keep,

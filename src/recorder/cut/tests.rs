@@ -49,7 +49,7 @@ struct Case {
 impl Case {
     fn new(tracks: &[Track]) -> Self {
         let start = Instant::now();
-        let mut cutter = Cutter::new(Duration::from_mins(1), false);
+        let mut cutter = Cutter::new(Duration::from_mins(1), false, VideoMode::Auto);
         for track in tracks {
             cutter.track_added(track.clone(), start);
         }

@@ -71,6 +71,10 @@ impl Recording {
             );
             return Ok(());
         }
+        if self.replace(&error) {
+            self.give_up_segment();
+            return Ok(());
+        }
         self.failures += 1;
         let hopeless = matches!(&error, RecordingError::Storage(it) if it.is_of_the_place());
         if hopeless || self.failures >= FAILURES {

@@ -4,11 +4,12 @@ use std::time::Instant;
 
 use super::{MAX_HELD_BYTES, Recording};
 use crate::bitstream::{PictureSize, picture_size};
+use crate::media::Treatment;
 use crate::recorder::DropReason;
 use crate::recorder::cut::{MAX_HELD, Step};
 use crate::recorder::failure::RecordingError;
 use crate::recorder::pace::Pace;
-use crate::room::{AccessUnit, Kind, RoomEvent, TrackId};
+use crate::room::{AccessUnit, Kind, RoomEvent, Track, TrackId};
 
 /// A unit of a track that is recorded.
 pub(super) struct Incoming {
@@ -31,6 +32,7 @@ impl Recording {
                 let kind = track.source.kind();
                 self.kinds.insert(track.id.clone(), kind);
                 self.journal.gaps.published(kind, track.muted, media_now);
+                self.say_treatment(&track);
                 self.cutter.track_added(track, now);
             }
             RoomEvent::TrackMuted { id, muted } => {
@@ -69,6 +71,22 @@ impl Recording {
             RoomEvent::Joined { .. } | RoomEvent::TrackRefused { .. } => {}
         }
         Ok(())
+    }
+
+    fn say_treatment(&self, track: &Track) {
+        if track.source.kind() == Kind::Video {
+            let mode = self.setup.graph.mode;
+            let treatment = Treatment::of(track.codec, mode);
+            tracing::info!(
+                room = self.setup.room.as_str(),
+                participant = self.setup.participant.identity.as_str(),
+                track = track.id.as_str(),
+                codec = track.codec.as_str(),
+                reason = treatment.reason(mode),
+                "video is {}",
+                treatment.as_str()
+            );
+        }
     }
 
     async fn unit(
@@ -171,7 +189,7 @@ impl Recording {
             && let (Some(now), Some(before)) = (size, self.journal.size())
             && now != before
         {
-            self.resized |= self.cutter.cut_next();
+            self.breaks |= self.cutter.cut_next();
         }
     }
 

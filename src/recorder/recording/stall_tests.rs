@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::{INBOX, MakeWriter, RecordingSetup, run_on};
 use crate::media::test_card::{CardVideo, TestCard};
-use crate::media::{AudioOut, GraphSettings, InFlight};
+use crate::media::{AudioOut, Equipment, EquipmentWatch, GraphSettings, InFlight, VideoMode};
 use crate::recorder::folder::Place;
 use crate::recorder::handle::WriterHandle;
 use crate::recorder::manifest::RecordingState;
@@ -144,7 +144,11 @@ fn setup(root: &std::path::Path) -> RecordingSetup {
         room_sid: String::new(),
         participant: track(Source::Camera, Codec::H264).participant,
         source: Source::Camera,
+        equipment: EquipmentWatch::known(Equipment::installed(|_| false).unwrap()),
         graph: GraphSettings {
+            mode: VideoMode::Auto,
+            coders: None,
+            max_lines: None,
             in_flight: InFlight::default(),
             video_bitrate: 1_000_000,
             keyframe_interval: Duration::from_secs(2),

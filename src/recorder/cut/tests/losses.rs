@@ -34,7 +34,7 @@ fn after_a_hole_nothing_is_taken_before_the_next_keyframe() {
 #[test]
 fn after_a_loss_each_picture_asks_for_a_keyframe_until_it_comes() {
     for keep_damaged in [false, true] {
-        let mut cutter = Cutter::new(Duration::from_mins(1), keep_damaged);
+        let mut cutter = Cutter::new(Duration::from_mins(1), keep_damaged, VideoMode::Auto);
         cutter.track_added(camera(), Instant::now());
         let id = TrackId::new("V");
         assert_eq!(cutter.unit(&id, &unit(0, true)).step, Step::Hold);
@@ -59,7 +59,7 @@ fn after_a_loss_each_picture_asks_for_a_keyframe_until_it_comes() {
 
 #[test]
 fn what_is_encoded_again_is_never_damaged() {
-    let mut cutter = Cutter::new(Duration::from_mins(1), true);
+    let mut cutter = Cutter::new(Duration::from_mins(1), true, VideoMode::Auto);
     let vp8 = track("V", Source::Camera, Codec::Vp8);
     cutter.track_added(vp8, Instant::now());
     let id = TrackId::new("V");

@@ -57,7 +57,7 @@ struct Model {
 impl Model {
     fn new() -> Self {
         Self {
-            cutter: Cutter::new(Duration::from_secs(10), false),
+            cutter: Cutter::new(Duration::from_secs(10), false, VideoMode::Auto),
             start: Instant::now(),
             now: 0,
             tracks: 0,
