@@ -3,7 +3,7 @@
 
 use super::{Exit, Failure};
 use crate::media::aside::MARKER;
-use crate::media::encoder::probe::{self, Order};
+use crate::media::probe::{self, Order};
 
 /// What to try, as JSON.
 #[derive(Debug, clap::Args)]
@@ -16,8 +16,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         doing: "reading the order of a trial",
         source: source.into(),
     })?;
-    let report = probe::run(&order);
-    let report = serde_json::to_string(&report).map_err(|source| Failure::System {
+    let report = probe::here(&order).map_err(|source| Failure::System {
         doing: "writing the report of a trial",
         source: source.into(),
     })?;

@@ -10,6 +10,7 @@ use crate::media::encoder::cache;
 use crate::media::encoder::search::{Found, Search};
 use crate::media::encoder::selection::{Choice, TRIAL_SIZE, Tried, Wanted, choose, tell};
 use crate::media::{self, Equipment, EquipmentTeller, EquipmentWatch, MediaError};
+use crate::room::Codec;
 
 /// What `config` wants of an encoder.
 #[must_use]
@@ -48,33 +49,46 @@ pub fn start(config: &Config) -> Result<EquipmentWatch, MediaError> {
         return Ok(watch);
     }
     let wanted = wanted(config);
+    let codecs = decoded(config.video.mode);
     if matches!(wanted.choice, Choice::Forced(_)) {
-        teller.tell(Ok(find(&wanted)?));
+        teller.tell(Ok(find(&wanted, codecs)?));
         return Ok(watch);
     }
     thread::Builder::new()
         .name("reeld-trials".to_owned())
-        .spawn(move || begin(&wanted, &teller))
+        .spawn(move || begin(&wanted, codecs, &teller))
         .map_err(|_| MediaError::NoEncoder {
             tried: "no thread for the trials".to_owned(),
         })?;
     Ok(watch)
 }
 
-fn begin(wanted: &Wanted, teller: &EquipmentTeller) {
-    let found = find(wanted);
+/// The codecs that are decoded at all.
+#[must_use]
+pub const fn decoded(mode: config::VideoMode) -> &'static [Codec] {
+    match mode {
+        config::VideoMode::Auto => &[Codec::Vp8, Codec::Vp9, Codec::Av1],
+        config::VideoMode::Passthrough => &[],
+        config::VideoMode::Transcode => {
+            &[Codec::Vp8, Codec::Vp9, Codec::Av1, Codec::H264, Codec::H265]
+        }
+    }
+}
+
+fn begin(wanted: &Wanted, codecs: &[Codec], teller: &EquipmentTeller) {
+    let found = find(wanted, codecs);
     if let Err(error) = &found {
         tracing::error!("only H.264 and H.265 can be recorded: {error}");
     }
     teller.tell(found);
 }
 
-fn find(wanted: &Wanted) -> Result<Equipment, MediaError> {
-    let Found { tried, took } = search(false).run(wanted)?;
+fn find(wanted: &Wanted, codecs: &[Codec]) -> Result<Equipment, MediaError> {
+    let search = search(false);
+    let Found { tried, took } = search.run(wanted)?;
     let encoders = choose(&wanted.choice, &tried)?;
     say(&wanted.choice, &tried, took);
-    let untried = Equipment::installed(|_| false)?;
-    Ok(untried.with_encoders(encoders))
+    Ok(Equipment::new(encoders, search.decoders(codecs)?))
 }
 
 /// Says what encodes, once; and what it costs where the processor has to.

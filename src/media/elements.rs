@@ -155,6 +155,23 @@ pub(super) fn chain(
     Ok(())
 }
 
+/// The next error on the bus of a pipeline that nobody listens to.
+pub(super) fn complaint(pipeline: &gst::Pipeline) -> Option<MediaError> {
+    let bus = pipeline.bus()?;
+    let message = bus.pop_filtered(&[gst::MessageType::Error])?;
+    let gst::MessageView::Error(error) = message.view() else {
+        return None;
+    };
+    let element = error.src().map(|src| src.name().to_string());
+    let detail = error.debug().map(|it| it.replace('\n', " "));
+    Some(MediaError::Element {
+        element: element.unwrap_or_default(),
+        message: error.error().to_string(),
+        detail: detail.unwrap_or_default(),
+        part: Part::Other,
+    })
+}
+
 /// A step of building a graph that an element refused.
 pub(super) fn failed(element: &str, step: &'static str) -> MediaError {
     MediaError::Build {

@@ -40,6 +40,7 @@ mod limit;
 mod line;
 mod mux;
 mod opus;
+pub mod probe;
 mod scale;
 mod stall;
 mod stop;
@@ -47,6 +48,7 @@ pub mod test_card;
 mod transcode;
 mod transit;
 mod treatment;
+pub mod verdict;
 mod video;
 
 pub use copied::Copied;

@@ -1,6 +1,9 @@
 //! Decoders: which there are, which of them work here.
 
 pub(super) mod catalogue;
+pub mod probe;
+mod sample;
+pub mod trial;
 
 use std::fmt;
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use gstreamer as gst;
 use serde::{Deserialize, Serialize};
 
-use super::trial::Verdict;
+use crate::media::verdict::Verdict;
 
 const FILE: &str = "trials.json";
 

@@ -37,7 +37,7 @@ pub struct EncoderPath {
 }
 
 static ROWS: [EncoderRow; 9] = ENCODERS;
-static CONVERTER_ROWS: [Converter; 5] = CONVERTERS;
+pub(super) static CONVERTER_ROWS: [Converter; 5] = CONVERTERS;
 
 impl EncoderPath {
     /// Every way that the catalogue knows, best first.

@@ -15,7 +15,7 @@ use crate::bitstream::nal::{self, Part};
 use crate::bitstream::{Coding, PictureSize, picture_size};
 use crate::media::MediaError;
 use crate::media::convert::Memory;
-use crate::media::elements::{chain, failed, make, set};
+use crate::media::elements::{chain, complaint, failed, make, set};
 use crate::media::line::clock_time;
 use crate::media::transcode::{Encoding, read_unit};
 use crate::room::Codec;
@@ -249,21 +249,4 @@ fn picture(size: PictureSize, which: u32) -> gst::Buffer {
         }
     }
     gst::Buffer::from_slice(pixels)
-}
-
-/// The first error on the bus.
-fn complaint(pipeline: &gst::Pipeline) -> Option<MediaError> {
-    let bus = pipeline.bus()?;
-    let message = bus.pop_filtered(&[gst::MessageType::Error])?;
-    let gst::MessageView::Error(error) = message.view() else {
-        return None;
-    };
-    let element = error.src().map(|src| src.name().to_string());
-    let detail = error.debug().map(|it| it.replace('\n', " "));
-    Some(MediaError::Element {
-        element: element.unwrap_or_default(),
-        message: error.error().to_string(),
-        detail: detail.unwrap_or_default(),
-        part: crate::media::Part::Encoder,
-    })
 }

@@ -1,5 +1,6 @@
 //! Finding out what works: from what is known, and by trials of the rest.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -7,9 +8,12 @@ use super::EncoderPath;
 use super::cache::{Cache, Circumstances};
 use super::probe::Order;
 use super::selection::{TRIAL_SIZE, Tried, Wanted, candidates, climb, trial_output};
-use super::trial::{self, Verdict};
+use super::trial;
 use crate::media::MediaError;
 use crate::media::aside::Program;
+use crate::media::decoder::{self, Decoder};
+use crate::media::verdict::Verdict;
+use crate::room::Codec;
 
 /// How to search.
 #[derive(Debug, Clone)]
@@ -63,20 +67,69 @@ impl Search {
         let began = Instant::now();
         crate::media::init()?;
         let candidates = candidates(&wanted.choice, EncoderPath::is_installed);
+        let tried = self
+            .with_cache(|cache| walk(&candidates, &mut |path| self.verdict(path, wanted, cache)));
+        Ok(Found {
+            tried,
+            took: began.elapsed(),
+        })
+    }
+
+    /// The decoders that may be used for `codecs`, best first. Those in software are not tried.
+    /// Blocks like [`Self::run`].
+    ///
+    /// # Errors
+    /// GStreamer does not start.
+    pub fn decoders(&self, codecs: &[Codec]) -> Result<BTreeMap<Codec, Vec<Decoder>>, MediaError> {
+        crate::media::init()?;
+        Ok(self.with_cache(|cache| {
+            let work = codecs.iter().map(|codec| {
+                let works = Decoder::of(*codec).filter(|decoder| {
+                    decoder.is_installed()
+                        && (!decoder.is_hardware()
+                            || self.decodes(*decoder, cache).performance().is_some())
+                });
+                (*codec, works.collect())
+            });
+            work.collect()
+        }))
+    }
+
+    /// Every decoder that is installed for `codecs`, with a verdict.
+    ///
+    /// # Errors
+    /// GStreamer does not start.
+    pub fn all_decoders(&self, codecs: &[Codec]) -> Result<Vec<(Decoder, Verdict)>, MediaError> {
+        crate::media::init()?;
+        Ok(self.with_cache(|cache| {
+            let all = codecs.iter().flat_map(|codec| Decoder::of(*codec));
+            let installed = all.filter(|decoder| decoder.is_installed());
+            let tried = installed.map(|decoder| (decoder, self.decodes(decoder, cache)));
+            tried.collect()
+        }))
+    }
+
+    fn with_cache<T>(&self, search: impl FnOnce(&mut Cache) -> T) -> T {
         let known = self.cache.as_deref().filter(|_| !self.fresh);
         let mut cache = Cache::load(known, Circumstances::now());
-        let tried = walk(&candidates, &mut |path| {
-            self.verdict(path, wanted, &mut cache)
-        });
+        let found = search(&mut cache);
         if let Some(directory) = &self.cache
             && let Err(error) = cache.save(directory)
         {
             tracing::debug!(directory = %directory.display(), "trials are not kept: {error}");
         }
-        Ok(Found {
-            tried,
-            took: began.elapsed(),
-        })
+        found
+    }
+
+    fn decodes(&self, decoder: Decoder, cache: &mut Cache) -> Verdict {
+        let name = format!("{} {}", decoder.factory(), decoder.codec());
+        if let Some(verdict) = cache.get(&name) {
+            return verdict.clone();
+        }
+        let verdict = decoder::trial::attempt(&self.program, decoder);
+        tracing::debug!(decoder = decoder.factory(), codec = %decoder.codec(), "trial: {verdict}");
+        cache.put(name, &verdict);
+        verdict
     }
 
     fn verdict(&self, path: EncoderPath, wanted: &Wanted, cache: &mut Cache) -> Verdict {
@@ -92,7 +145,7 @@ impl Search {
             lines: wanted.lines,
             bitrate: wanted.bitrate,
         };
-        let verdict = trial::attempt(&self.program, &order, size);
+        let verdict = trial::attempt(&self.program, order, size);
         tracing::debug!(encoder = %path, "trial: {verdict}");
         cache.put(name, &verdict);
         verdict

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 use std::num::NonZeroU32;
 
 use super::EncoderPath;
-use super::trial::Verdict;
 use crate::bitstream::PictureSize;
 use crate::media::MediaError;
 use crate::media::scale::fit;
+use crate::media::verdict::Verdict;
 
 /// The encoder that is wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -123,14 +123,14 @@ pub fn trial_output(path: EncoderPath, lines: Option<NonZeroU32>) -> (u32, u32) 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::trial::Performance;
     use super::*;
+    use crate::media::verdict::Performance;
     use proptest::prelude::*;
 
     fn works() -> Verdict {
         Verdict::Passed(Performance {
             pictures_per_second: 30.0,
-            first_unit: std::time::Duration::ZERO,
+            first: std::time::Duration::ZERO,
             on_request: false,
             missing: Vec::new(),
         })
