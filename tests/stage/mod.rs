@@ -20,6 +20,7 @@ pub mod room;
 pub mod scene;
 pub mod server;
 pub mod steady;
+pub mod vendors;
 pub mod writer;
 
 use std::path::{Path, PathBuf};

@@ -23,8 +23,8 @@ pub struct Coding {
 }
 
 impl Coding {
-    /// Sets up `x264enc`. It takes a new bitrate while it runs, the rest with its next caps.
-    pub fn apply(&self, codec: &gst::Element, level: Option<&str>) {
+    /// Sets up `x264enc` before it starts: running, it takes only another bitrate.
+    pub fn apply(&self, codec: &gst::Element) {
         codec.set_property("bitrate", self.kbits.clamp(1, 2_048_000));
         codec.set_property("key-int-max", self.idr_every.clamp(1, NEVER));
         codec.set_property("bframes", self.b_pictures.min(16));
@@ -35,7 +35,6 @@ impl Coding {
         codec.set_property_from_str("speed-preset", "ultrafast");
         codec.set_property_from_str("tune", "zerolatency");
         // Only what was asked for is a keyframe.
-        let level = level.map_or_else(String::new, |level| format!(":level={level}"));
-        codec.set_property("option-string", format!("scenecut=0{level}"));
+        codec.set_property("option-string", "scenecut=0");
     }
 }

@@ -186,8 +186,7 @@ fn start(core: &Core, element: &gst::Element, at_pad: &gst::Caps) -> bool {
 }
 
 fn start_encoder(core: &Core, element: &gst::Element, at_pad: &gst::Caps) -> bool {
-    let (Some(encoder), Some(coding), Some(codec)) = (core.encoder(), core.coding(), core.codec())
-    else {
+    let (Some(encoder), Some(coding)) = (core.encoder(), core.coding()) else {
         return false;
     };
     let Some(src) = element.static_pad("src") else {
@@ -201,7 +200,6 @@ fn start_encoder(core: &Core, element: &gst::Element, at_pad: &gst::Caps) -> boo
         Named::Neither | Named::Both => None,
     };
     let profile = query::profile(core, encoder, &coding, &src);
-    coding.apply(&codec, level.as_deref());
     let (width, height) = caps::size(at_pad).unwrap_or_default();
     let start = Start {
         width: width.unsigned_abs(),

@@ -61,6 +61,9 @@ pub fn before(
         gst::StateChange::ReadyToPaused => {
             *core.flow() = Flow::default();
             core.tell_settings();
+            if let (Some(coding), Some(codec)) = (core.coding(), core.codec()) {
+                coding.apply(&codec);
+            }
             Ok(())
         }
         _ => Ok(()),
