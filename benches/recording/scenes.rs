@@ -10,7 +10,11 @@ use crate::stage::reeld::{self, Recording};
 use crate::stage::scene::{ROOM, Scene};
 use crate::stage::server::{API_KEY, API_SECRET};
 
-/// Somebody who publishes 720p30 at 2 Mb/s and unbroken sound, before the recorder comes.
+/// Lines of all recordings.
+const LINES: u32 = 720;
+
+/// Somebody who publishes at 30 pictures a second, 2 Mb/s, and unbroken sound, before the recorder
+/// comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Setting {
@@ -20,6 +24,8 @@ pub enum Setting {
     Opus,
     /// VP8 to H.264, Opus to AAC.
     Vp8,
+    /// VP8 of 1080 lines to H.264 of 720, Opus to AAC.
+    Scaled,
 }
 
 /// What a recording may cost at most.
@@ -42,13 +48,14 @@ pub struct Measured {
 }
 
 impl Setting {
-    pub const ALL: [Self; 3] = [Self::H264, Self::Opus, Self::Vp8];
+    pub const ALL: [Self; 4] = [Self::H264, Self::Opus, Self::Vp8, Self::Scaled];
 
     pub const fn title(self) -> &'static str {
         match self {
             Self::H264 => "H.264 copied, Opus → AAC",
             Self::Opus => "H.264 copied, Opus copied",
             Self::Vp8 => "VP8 → H.264, Opus → AAC",
+            Self::Scaled => "VP8 1080p → H.264 720p, Opus → AAC",
         }
     }
 
@@ -57,6 +64,7 @@ impl Setting {
             Self::H264 => (4.0, 35.0),
             Self::Opus => (3.0, 35.0),
             Self::Vp8 => (30.0, 60.0),
+            Self::Scaled => (30.0, 70.0),
         };
         Targets {
             core_percent,
@@ -72,15 +80,13 @@ impl Setting {
     /// When the recording is not sound.
     pub fn measure(self, length: Duration) -> Measured {
         let scene = Scene::set();
-        let codec = match self {
-            Self::H264 | Self::Opus => "h264",
-            Self::Vp8 => "vp8",
-        };
         let mut publisher = scene.publish(
             "performer",
             &[
                 "--codec",
-                codec,
+                self.codec(),
+                "--size",
+                self.size(),
                 "--bitrate",
                 "2000000",
                 "--busy",
@@ -99,10 +105,14 @@ impl Setting {
             .env("LIVEKIT_API_KEY", API_KEY)
             .env("LIVEKIT_API_SECRET", API_SECRET)
             .env("REELD_AUDIO__CODEC", self.audio());
+        if self == Self::Scaled {
+            command.env("REELD_VIDEO__MAX_HEIGHT", LINES.to_string());
+        }
         let (cost, outcome) = observe::run(&mut command, &scene.output(), length);
         let mut summary = outcome.summary();
         let take = scene.take(&summary, "performer");
         take.assert_streams(&[("audio", self.audio()), ("video", "h264")]);
+        take.assert_height(LINES);
         publisher.stop();
         Measured {
             cost,
@@ -110,9 +120,23 @@ impl Setting {
         }
     }
 
+    const fn codec(self) -> &'static str {
+        match self {
+            Self::H264 | Self::Opus => "h264",
+            Self::Vp8 | Self::Scaled => "vp8",
+        }
+    }
+
+    const fn size(self) -> &'static str {
+        match self {
+            Self::H264 | Self::Opus | Self::Vp8 => "1280x720",
+            Self::Scaled => "1920x1080",
+        }
+    }
+
     const fn audio(self) -> &'static str {
         match self {
-            Self::H264 | Self::Vp8 => "aac",
+            Self::H264 | Self::Vp8 | Self::Scaled => "aac",
             Self::Opus => "opus",
         }
     }

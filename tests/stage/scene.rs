@@ -179,6 +179,15 @@ impl Take {
         }
     }
 
+    /// All of its video has so many lines.
+    pub fn assert_height(&self, lines: u32) {
+        for file in self.files_with("video") {
+            let streams = decode::probe(file);
+            let heights: Vec<_> = streams.iter().filter_map(|stream| stream.height).collect();
+            assert_eq!(heights, [lines], "{}", file.display());
+        }
+    }
+
     /// The one file that it consists of.
     pub fn file(&self) -> &Path {
         assert_eq!(self.files.len(), 1, "{:?}", self.files);
