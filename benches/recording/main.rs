@@ -17,6 +17,7 @@ mod machine;
 mod observe;
 mod report;
 mod scenes;
+mod trials;
 
 use std::fs;
 use std::panic::catch_unwind;
@@ -53,6 +54,10 @@ fn main() -> ExitCode {
     let length = Duration::from_secs(args.secs);
     let mut report = Report::new(Machine::look(), length);
     let mut unsound = 0;
+    if args.only.is_empty() {
+        eprintln!("Trying encoders");
+        report.add_trials(&trials::measure());
+    }
     for setting in Setting::ALL {
         if !args.only.is_empty() && !args.only.contains(&setting) {
             continue;

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::machine::Machine;
 use crate::scenes::{Measured, Setting, Targets};
 use crate::stage::reeld::Units;
+use crate::trials::{self, Trials};
 
 /// All that was measured.
 #[derive(Serialize)]
@@ -16,7 +17,19 @@ pub struct Report {
     machine: Machine,
     /// How long each recorder ran, start included.
     secs: u64,
+    trials: Option<TrialRow>,
     scenes: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct TrialRow {
+    /// Each candidate with its verdict.
+    verdicts: Vec<String>,
+    all_ms: f64,
+    known_ms: f64,
+    targets: trials::Targets,
+    /// Both times are within their targets.
+    within: bool,
 }
 
 #[derive(Serialize)]
@@ -54,8 +67,21 @@ impl Report {
         Self {
             machine,
             secs: length.as_secs(),
+            trials: None,
             scenes: Vec::new(),
         }
+    }
+
+    pub fn add_trials(&mut self, found: &Trials) {
+        let (all_ms, known_ms) = (milliseconds(found.all), milliseconds(found.known));
+        let targets = trials::TARGETS;
+        self.trials = Some(TrialRow {
+            verdicts: found.verdicts.clone(),
+            all_ms,
+            known_ms,
+            targets,
+            within: all_ms <= targets.all_ms && known_ms <= targets.known_ms,
+        });
     }
 
     pub fn add(&mut self, setting: Setting, measured: Measured) {
@@ -86,7 +112,27 @@ impl Report {
         for row in &self.scenes {
             row.line(&mut text);
         }
+        if let Some(trials) = &self.trials {
+            trials.lines(&mut text);
+        }
         text
+    }
+}
+
+impl TrialRow {
+    fn lines(&self, text: &mut String) {
+        let (all, known) = (self.all_ms, self.known_ms);
+        writeln!(
+            text,
+            "\nAll {} encoders tried in {}, one chosen by earlier trials in {}:\n",
+            self.verdicts.len(),
+            beside(all, self.targets.all_ms, 0, "ms"),
+            beside(known, self.targets.known_ms, 2, "ms"),
+        )
+        .expect("a String takes everything");
+        for verdict in &self.verdicts {
+            writeln!(text, "- {verdict}").expect("a String takes everything");
+        }
     }
 }
 

@@ -105,6 +105,11 @@ impl Setting {
             .env("LIVEKIT_API_KEY", API_KEY)
             .env("LIVEKIT_API_SECRET", API_SECRET)
             .env("REELD_AUDIO__CODEC", self.audio());
+        // What encodes here is found out at the first start only.
+        command.env(
+            "XDG_CACHE_HOME",
+            concat!(env!("CARGO_MANIFEST_DIR"), "/target/bench/cache"),
+        );
         if self == Self::Scaled {
             command.env("REELD_VIDEO__MAX_HEIGHT", LINES.to_string());
         }
