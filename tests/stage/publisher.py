@@ -324,4 +324,5 @@ async def main():
     await room.disconnect()
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())
