@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::nothing::Nothing;
 use super::progress::{self, Style};
 use super::record::{keep, listen, require_room, runtime};
+use super::results::Results;
 use super::summary::Report;
 use super::{Exit, Failure};
 use crate::config::units::parse_duration;
@@ -74,6 +75,10 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let mut flags = Flags::default();
     flags.set("--output", "output", args.output.to_string_lossy().as_ref());
     let config = config::load(None, std::env::vars_os(), flags)?.config;
+    let mut results = Results::claim().map_err(|source| Failure::System {
+        doing: "keeping the standard output for results",
+        source,
+    })?;
     let style = Style::choose(std::io::stderr().is_terminal(), args.json);
     logging::init(style.log_level(&config), logging::Style::detect())?;
     recorder::prepare(&config.output)?;
@@ -105,7 +110,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         .await;
         shown.await?;
         let end = source.await?;
-        report.print(args.json)?;
+        report.print(args.json, &mut results)?;
         let nothing = (!report.has_files()).then(|| Nothing::of(&report, &totals));
         if let Some(cause) = report.into_failure() {
             return Err(cause.into());

@@ -10,6 +10,7 @@ mod probe;
 mod progress;
 mod record;
 mod recover;
+mod results;
 mod run;
 mod signals;
 mod summary;

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::nothing::Nothing;
 use super::progress::{self, Style};
+use super::results::Results;
 use super::summary::Report;
 use super::{Exit, Failure, signals};
 use crate::config::units::parse_duration;
@@ -67,6 +68,10 @@ pub struct Args {
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let (config, room) = configure(args)?;
+    let mut results = Results::claim().map_err(|source| Failure::System {
+        doing: "keeping the standard output for results",
+        source,
+    })?;
     let style = Style::choose(std::io::stderr().is_terminal(), args.json);
     logging::init(style.log_level(&config), logging::Style::detect())?;
     let connection = config.connection(&room)?;
@@ -91,7 +96,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         })
         .await;
         shown.await?;
-        conclude(report, args.json, stay)
+        conclude(report, args.json, &mut results, stay)
     })
 }
 
@@ -134,12 +139,17 @@ pub(super) async fn require_room(keeper: &Keeper) -> Result<(), Failure> {
 }
 
 /// Prints the summary and says how it all ended.
-fn conclude(mut report: Report, json: bool, stay: Stay) -> Result<Exit, Failure> {
+fn conclude(
+    mut report: Report,
+    json: bool,
+    results: &mut Results,
+    stay: Stay,
+) -> Result<Exit, Failure> {
     let Stay { end, totals } = stay;
     report.refuse(totals.refused);
     // A room that could not even be joined has no summary.
     if end.is_ok() || !report.is_empty() {
-        report.print(json)?;
+        report.print(json, results)?;
     }
     let nothing = (!report.has_files()).then(|| Nothing::of(&report, &totals));
     if let Some(cause) = report.into_failure() {

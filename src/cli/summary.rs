@@ -1,6 +1,6 @@
 //! What a one-shot recording says at its end.
 
-use std::io::{self, Write as _};
+use std::io::{self, Write};
 
 use indicatif::BinaryBytes;
 use serde::Serialize;
@@ -90,15 +90,15 @@ impl Report {
         recordings.chain(refused_text(self.refused))
     }
 
-    /// Prints it to standard output.
+    /// Prints it.
     ///
     /// # Errors
-    /// When standard output can't be written.
-    pub fn print(&self, json: bool) -> Result<(), Failure> {
-        let mut out = io::stdout().lock();
+    /// When it can't be written.
+    pub fn print(&self, json: bool, out: &mut impl Write) -> Result<(), Failure> {
         let printed = if json {
-            serde_json::to_writer(&mut out, self)
+            serde_json::to_vec(self)
                 .map_err(io::Error::from)
+                .and_then(|text| out.write_all(&text))
                 .and_then(|()| writeln!(out))
         } else {
             self.lines().try_for_each(|line| writeln!(out, "{line}"))

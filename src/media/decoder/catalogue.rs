@@ -14,18 +14,13 @@ pub(in crate::media) struct DecoderRow {
     /// The parser that has to stand in front.
     pub(in crate::media) parser: Option<&'static str>,
     /// Where its pictures lie.
-    pub(in crate::media) gives: &'static [Memory],
+    pub(in crate::media) gives: Memory,
 }
 
 const GOOD: &str = "gstreamer1.0-plugins-good";
 const BAD: &str = "gstreamer1.0-plugins-bad";
 const LIBAV: &str = "gstreamer1.0-libav";
 const NVIDIA: &str = "nvidia-l4t-gstreamer";
-
-const SYSTEM: &[Memory] = &[Memory::System];
-const NVMM: &[Memory] = &[Memory::Nvmm];
-/// Downloaded for who can't take surfaces.
-const VA: &[Memory] = &[Memory::Va, Memory::System];
 
 const H264_PARSER: Option<&str> = Some("h264parse");
 const H265_PARSER: Option<&str> = Some("h265parse");
@@ -38,31 +33,79 @@ pub(in crate::media) const COUNT: usize = 27;
 /// with state (`v4l2…dec`: Raspberry Pi, Qualcomm) stand before those without (`v4l2sl…dec`:
 /// Rockchip, i.MX 8M, MediaTek).
 pub(in crate::media) const DECODERS: [DecoderRow; COUNT] = [
-    hardware(Codec::H264, "nvv4l2decoder", NVIDIA, H264_PARSER, NVMM),
-    hardware(Codec::H264, "v4l2h264dec", GOOD, H264_PARSER, SYSTEM),
-    hardware(Codec::H264, "v4l2slh264dec", BAD, H264_PARSER, SYSTEM),
-    hardware(Codec::H264, "vah264dec", BAD, H264_PARSER, VA),
+    hardware(
+        Codec::H264,
+        "nvv4l2decoder",
+        NVIDIA,
+        H264_PARSER,
+        Memory::Nvmm,
+    ),
+    hardware(
+        Codec::H264,
+        "v4l2h264dec",
+        GOOD,
+        H264_PARSER,
+        Memory::System,
+    ),
+    hardware(
+        Codec::H264,
+        "v4l2slh264dec",
+        BAD,
+        H264_PARSER,
+        Memory::System,
+    ),
+    hardware(Codec::H264, "vah264dec", BAD, H264_PARSER, Memory::Va),
     software(Codec::H264, "avdec_h264", LIBAV, H264_PARSER),
     software(Codec::H264, "openh264dec", BAD, H264_PARSER),
-    hardware(Codec::H265, "nvv4l2decoder", NVIDIA, H265_PARSER, NVMM),
-    hardware(Codec::H265, "v4l2h265dec", GOOD, H265_PARSER, SYSTEM),
-    hardware(Codec::H265, "v4l2slh265dec", BAD, H265_PARSER, SYSTEM),
-    hardware(Codec::H265, "vah265dec", BAD, H265_PARSER, VA),
+    hardware(
+        Codec::H265,
+        "nvv4l2decoder",
+        NVIDIA,
+        H265_PARSER,
+        Memory::Nvmm,
+    ),
+    hardware(
+        Codec::H265,
+        "v4l2h265dec",
+        GOOD,
+        H265_PARSER,
+        Memory::System,
+    ),
+    hardware(
+        Codec::H265,
+        "v4l2slh265dec",
+        BAD,
+        H265_PARSER,
+        Memory::System,
+    ),
+    hardware(Codec::H265, "vah265dec", BAD, H265_PARSER, Memory::Va),
     software(Codec::H265, "avdec_h265", LIBAV, H265_PARSER),
-    hardware(Codec::Vp8, "nvv4l2decoder", NVIDIA, None, NVMM),
-    hardware(Codec::Vp8, "v4l2vp8dec", GOOD, None, SYSTEM),
-    hardware(Codec::Vp8, "v4l2slvp8dec", BAD, None, SYSTEM),
-    hardware(Codec::Vp8, "vavp8dec", BAD, None, VA),
+    hardware(Codec::Vp8, "nvv4l2decoder", NVIDIA, None, Memory::Nvmm),
+    hardware(Codec::Vp8, "v4l2vp8dec", GOOD, None, Memory::System),
+    hardware(Codec::Vp8, "v4l2slvp8dec", BAD, None, Memory::System),
+    hardware(Codec::Vp8, "vavp8dec", BAD, None, Memory::Va),
     software(Codec::Vp8, "vp8dec", GOOD, None),
-    hardware(Codec::Vp9, "nvv4l2decoder", NVIDIA, VP9_PARSER, NVMM),
-    hardware(Codec::Vp9, "v4l2vp9dec", GOOD, VP9_PARSER, SYSTEM),
-    hardware(Codec::Vp9, "v4l2slvp9dec", BAD, VP9_PARSER, SYSTEM),
-    hardware(Codec::Vp9, "vavp9dec", BAD, VP9_PARSER, VA),
+    hardware(
+        Codec::Vp9,
+        "nvv4l2decoder",
+        NVIDIA,
+        VP9_PARSER,
+        Memory::Nvmm,
+    ),
+    hardware(Codec::Vp9, "v4l2vp9dec", GOOD, VP9_PARSER, Memory::System),
+    hardware(Codec::Vp9, "v4l2slvp9dec", BAD, VP9_PARSER, Memory::System),
+    hardware(Codec::Vp9, "vavp9dec", BAD, VP9_PARSER, Memory::Va),
     software(Codec::Vp9, "vp9dec", GOOD, None),
-    hardware(Codec::Av1, "nvv4l2decoder", NVIDIA, AV1_PARSER, NVMM),
-    hardware(Codec::Av1, "v4l2av1dec", GOOD, AV1_PARSER, SYSTEM),
-    hardware(Codec::Av1, "v4l2slav1dec", BAD, AV1_PARSER, SYSTEM),
-    hardware(Codec::Av1, "vaav1dec", BAD, AV1_PARSER, VA),
+    hardware(
+        Codec::Av1,
+        "nvv4l2decoder",
+        NVIDIA,
+        AV1_PARSER,
+        Memory::Nvmm,
+    ),
+    hardware(Codec::Av1, "v4l2av1dec", GOOD, AV1_PARSER, Memory::System),
+    hardware(Codec::Av1, "v4l2slav1dec", BAD, AV1_PARSER, Memory::System),
+    hardware(Codec::Av1, "vaav1dec", BAD, AV1_PARSER, Memory::Va),
     software(
         Codec::Av1,
         "dav1ddec",
@@ -77,7 +120,7 @@ const fn hardware(
     factory: &'static str,
     origin: &'static str,
     parser: Option<&'static str>,
-    gives: &'static [Memory],
+    gives: Memory,
 ) -> DecoderRow {
     DecoderRow {
         codec,
@@ -101,6 +144,6 @@ const fn software(
         origin,
         hardware: false,
         parser,
-        gives: SYSTEM,
+        gives: Memory::System,
     }
 }

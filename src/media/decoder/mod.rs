@@ -66,7 +66,7 @@ impl Decoder {
 
     /// Whether a converter that takes pictures from there can follow it.
     pub(super) fn feeds(self, takes: &[Memory]) -> bool {
-        self.row.gives.iter().any(|memory| takes.contains(memory))
+        takes.contains(&self.row.gives)
     }
 
     /// Makes its elements, to be linked in this order; the last one is the decoder.

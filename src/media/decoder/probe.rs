@@ -134,7 +134,8 @@ fn decode(
             return Err(error);
         }
     }
-    Ok(())
+    // An end also comes behind an error.
+    complaint(pipeline).map_or(Ok(()), Err)
 }
 
 /// What a picture is.

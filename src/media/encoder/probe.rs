@@ -173,7 +173,8 @@ impl Bench {
                 return Err(error);
             }
         }
-        Ok(())
+        // An end also comes behind an error.
+        complaint(&self.pipeline).map_or(Ok(()), Err)
     }
 
     fn push(&self, number: u32) -> Result<(), MediaError> {
