@@ -18,6 +18,7 @@
 //! - [`bitstream`]: what encoded pictures say of themselves.
 //! - [`verify`]: reads a finished file back and says whether it is sound.
 //! - [`daemon`]: which rooms to record, waiting for them, ordered shutdown.
+//! - [`board`]: which box this is, for words only.
 //! - [`backoff`]: how long to wait between tries; pure.
 //! - [`config`]: the strict, documented schema.
 //! - [`logging`]: human lines on a terminal, structured fields in the journal.
@@ -25,6 +26,7 @@
 
 pub mod backoff;
 pub mod bitstream;
+pub mod board;
 pub mod cli;
 pub mod config;
 pub mod daemon;
