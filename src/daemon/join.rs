@@ -73,21 +73,10 @@ pub fn plan(
     connection: &Connection<'_>,
     select: &config::Selection,
 ) -> Result<Join, SelectionError> {
-    let credentials = match connection.credentials {
-        config::Credentials::Token(token) => Credentials::Token(token.expose().to_owned()),
-        config::Credentials::Key {
-            api_key,
-            api_secret,
-        } => Credentials::Key {
-            key: api_key.expose().to_owned(),
-            secret: api_secret.expose().to_owned(),
-            identity: connection.identity.to_owned(),
-        },
-    };
     Ok(Join {
         url: connection.url.to_owned(),
         room: connection.room.to_owned(),
-        credentials,
+        credentials: credentials(connection),
         unrecordable: unrecordable(mode(config)),
         selection: Selection::new(
             &select.participants,
@@ -99,6 +88,22 @@ pub fn plan(
         max_frames: config.jitter.max_frames,
         max_unit_bytes: in_memory(config.limits.max_unit_bytes),
     })
+}
+
+/// What opens the room of `connection`.
+#[must_use]
+pub fn credentials(connection: &Connection<'_>) -> Credentials {
+    match connection.credentials {
+        config::Credentials::Token(token) => Credentials::Token(token.expose().to_owned()),
+        config::Credentials::Key {
+            api_key,
+            api_secret,
+        } => Credentials::Key {
+            key: api_key.expose().to_owned(),
+            secret: api_secret.expose().to_owned(),
+            identity: connection.identity.to_owned(),
+        },
+    }
 }
 
 const fn mode(config: &Config) -> VideoMode {

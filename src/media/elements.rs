@@ -1,5 +1,7 @@
 //! The elements that graphs are made of: their names, where to get them, how to set them up.
 
+use std::fmt;
+
 use gst::glib;
 use gst::prelude::*;
 use gstreamer as gst;
@@ -43,6 +45,34 @@ pub fn init() -> Result<(), MediaError> {
         require(element, package)?;
     }
     aac_encoder().map(|_| ())
+}
+
+/// A version of GStreamer; in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version {
+    /// 1 since 2012.
+    pub major: u32,
+    /// Even in releases.
+    pub minor: u32,
+    /// The release of that series.
+    pub micro: u32,
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.major, self.minor, self.micro)
+    }
+}
+
+/// The version of the installed library, which need not be started for it.
+#[must_use]
+pub fn version() -> Version {
+    let (major, minor, micro, _) = gst::version();
+    Version {
+        major,
+        minor,
+        micro,
+    }
 }
 
 fn require(element: &str, package: &'static str) -> Result<(), MediaError> {

@@ -53,7 +53,7 @@ mod video;
 
 pub use copied::Copied;
 pub use counts::{AudioCounts, Counts, Drops, VideoCounts};
-pub use elements::{init, records};
+pub use elements::{Version, init, records, version};
 pub use equipment::{Equipment, EquipmentTeller, EquipmentWatch};
 pub use error::{MediaError, Part};
 pub use gate::DropReason;

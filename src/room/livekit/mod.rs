@@ -18,6 +18,7 @@ mod obey;
 mod peer;
 mod pieces;
 mod publications;
+mod reach;
 mod sdp;
 mod secure;
 mod session;
@@ -34,6 +35,7 @@ mod trust;
 mod units;
 
 pub use error::{LiveKitError, Remedy};
+pub use reach::{Reached, Step, Unreached, validate};
 pub use session::{Join, run};
 pub use token::{Credentials, MAX_NAME_BYTES};
 pub use trust::{CaError, trust};

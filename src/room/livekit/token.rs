@@ -66,6 +66,18 @@ impl Credentials {
         }
     }
 
+    /// The room that a token made elsewhere is for; none of a key, which opens any.
+    #[must_use]
+    pub fn room(&self) -> Option<String> {
+        match self {
+            Self::Key { .. } => None,
+            Self::Token(token) => {
+                let claims = Claims::from_unverified(token).ok()?;
+                Some(claims.video.room).filter(|room| !room.is_empty())
+            }
+        }
+    }
+
     /// The token to join `room` with.
     ///
     /// # Errors
@@ -167,6 +179,10 @@ mod tests {
         let minted = key().token_for("lobby", SystemTime::now()).unwrap();
         let given = Credentials::Token(minted.clone());
         assert_eq!(given.token_for("lobby", SystemTime::now()).unwrap(), minted);
+
+        assert_eq!(given.room().as_deref(), Some("lobby"));
+        assert_eq!(key().room(), None);
+        assert_eq!(Credentials::Token("abc".to_owned()).room(), None);
 
         let elsewhere = given.token_for("hall", SystemTime::now()).unwrap_err();
         assert!(
