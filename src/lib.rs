@@ -18,7 +18,7 @@
 //! - [`bitstream`]: what encoded pictures say of themselves.
 //! - [`verify`]: reads a finished file back and says whether it is sound.
 //! - [`daemon`]: which rooms to record, waiting for them, ordered shutdown.
-//! - [`board`]: which box this is, for words only.
+//! - [`board`]: which box this is, for words only. [`doctor`]: what it is fit for, with what to do.
 //! - [`backoff`]: how long to wait between tries; pure.
 //! - [`config`]: the strict, documented schema.
 //! - [`logging`]: human lines on a terminal, structured fields in the journal.
@@ -30,6 +30,7 @@ pub mod board;
 pub mod cli;
 pub mod config;
 pub mod daemon;
+pub mod doctor;
 pub mod logging;
 pub mod media;
 pub mod recorder;

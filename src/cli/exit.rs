@@ -19,8 +19,10 @@ use crate::verify::VerifyError;
 pub enum Exit {
     /// What was asked for was done.
     Done,
-    /// A recording failed or is not sound.
+    /// A recording failed or is not sound; of `reeld doctor`: something could be better.
     Failed,
+    /// `reeld doctor`: this box can't record.
+    Unfit,
     /// The configuration can't be used.
     Configuration,
     /// The server can't be reached, or was lost.
@@ -36,12 +38,13 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// The process's exit status. 2 is clap's own, for wrong usage.
+    /// The process's exit status. 2 is clap's own as well, for wrong usage.
     #[must_use]
     pub const fn code(self) -> u8 {
         match self {
             Self::Done => 0,
             Self::Failed => 1,
+            Self::Unfit => 2,
             Self::Configuration => 3,
             Self::Unreachable => 4,
             Self::Refused => 5,

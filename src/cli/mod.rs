@@ -2,6 +2,7 @@
 
 mod check_config;
 mod demo;
+mod doctor;
 mod exit;
 mod keep;
 mod ls;
@@ -29,6 +30,7 @@ Examples:
   reeld recover recordings
   reeld ls recordings
   reeld check-config /etc/reeld/reeld.toml
+  reeld doctor --config /etc/reeld/reeld.toml
   reeld run --config /etc/reeld/reeld.toml
 
 Exit codes:
@@ -36,7 +38,8 @@ Exit codes:
   1  not sound      5  the server refused the key, the token or its grants
   2  wrong usage    6  the output directory can't be written
   3  configuration  7  nothing was there to record, or nothing came
-  8  this machine lacks a part of GStreamer, or it failed";
+  8  this machine lacks a part of GStreamer, or it failed
+  of `reeld doctor`: 0 good, 1 degraded, 2 can't record";
 
 /// Records LiveKit rooms to crash-safe MPEG-TS with flat memory.
 #[derive(Debug, Parser)]
@@ -64,6 +67,8 @@ enum Command {
     Keep(keep::Args),
     /// Say whether a configuration file is right, and where not.
     CheckConfig(check_config::Args),
+    /// Say what this box is and can do, and what to do about what is not good.
+    Doctor(doctor::Args),
     #[command(hide = true)]
     Probe(probe::Args),
 }
@@ -83,6 +88,7 @@ impl Cli {
             Command::Ls(args) => ls::run(args),
             Command::Keep(args) => keep::run(args),
             Command::CheckConfig(args) => check_config::run(args),
+            Command::Doctor(args) => doctor::run(args),
             Command::Probe(args) => probe::run(args),
         }
     }

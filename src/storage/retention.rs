@@ -20,7 +20,7 @@ const MOST_FLOOR: u64 = 1 << 30;
 const LEAST_MARGIN: u64 = 16 << 20;
 
 /// A wall clock before this has never been set: the program is younger.
-const FIRST_PLAUSIBLE: OffsetDateTime = datetime!(2026-01-01 00:00 UTC);
+pub const FIRST_PLAUSIBLE: OffsetDateTime = datetime!(2026-01-01 00:00 UTC);
 
 /// What the operator allows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
