@@ -11,8 +11,9 @@ use std::path::Path;
 use clap::Parser as _;
 use reeld::cli::Cli;
 
-const DOCUMENTS: [&str; 5] = [
+const DOCUMENTS: [&str; 6] = [
     "README.md",
+    "docs/hardware.md",
     "docs/limits.md",
     "docs/storage.md",
     "docs/testing.md",

@@ -16,7 +16,7 @@ pub enum Family {
     Jetson,
     /// NVIDIA Jetson Orin Nano, of either memory.
     JetsonOrinNano,
-    /// Rockchip: RK3399, RK356x, RK3588.
+    /// Rockchip: RK3399, `RK356x`, RK3588.
     Rockchip,
     /// NXP i.MX 8M Plus.
     Imx8mPlus,
@@ -150,7 +150,26 @@ impl Family {
         matches!(self, Self::RaspberryPi | Self::RaspberryPi5)
     }
 
-    /// The word in JSON, and where the box has no name.
+    /// As a person would say it, of a box that has no name.
+    #[must_use]
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::RaspberryPi => "a Raspberry Pi",
+            Self::RaspberryPi5 => "a Raspberry Pi 5",
+            Self::Jetson => "a Jetson",
+            Self::JetsonOrinNano => "a Jetson Orin Nano",
+            Self::Rockchip => "a board with a Rockchip",
+            Self::Imx8mPlus => "a board with an i.MX 8M Plus",
+            Self::Imx => "a board with an i.MX",
+            Self::Qualcomm => "a board with a Qualcomm",
+            Self::Intel => "a PC with an Intel processor",
+            Self::Pc => "a PC",
+            Self::VirtualMachine => "a virtual machine",
+            Self::Unknown => "a box without a name",
+        }
+    }
+
+    /// The word in JSON.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -46,9 +46,9 @@ impl Board {
     /// depends on it.
     #[must_use]
     pub fn read(root: &Root) -> Self {
-        let compatible = root.strings(&format!("{DEVICE_TREE}/compatible"));
+        let compatible = root.strings(format!("{DEVICE_TREE}/compatible"));
         let model = root
-            .strings(&format!("{DEVICE_TREE}/model"))
+            .strings(format!("{DEVICE_TREE}/model"))
             .into_iter()
             .next()
             .unwrap_or_else(|| dmi_name(root));
@@ -71,7 +71,7 @@ impl Board {
     #[must_use]
     pub fn name(&self) -> &str {
         if self.model.is_empty() {
-            self.family.as_str()
+            self.family.in_words()
         } else {
             &self.model
         }
@@ -80,7 +80,7 @@ impl Board {
 
 /// Vendor and product, the vendor once.
 fn dmi_name(root: &Root) -> String {
-    let word = |file: &str| root.text(&format!("{DMI}/{file}")).unwrap_or_default();
+    let word = |file: &str| root.text(format!("{DMI}/{file}")).unwrap_or_default();
     let (vendor, product) = (word("sys_vendor"), word("product_name"));
     if product.starts_with(&vendor) {
         return product;

@@ -25,7 +25,7 @@ const NO_LIMIT: u64 = 1 << 62;
 pub enum Version {
     /// The unified hierarchy.
     V2,
-    /// A hierarchy of its own: JetPack 5, hybrid hosts.
+    /// A hierarchy of its own: `JetPack` 5, hybrid hosts.
     V1,
     /// Memory is not accounted by groups: `MemoryMax=` and `MemoryHigh=` do nothing.
     None,

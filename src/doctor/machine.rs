@@ -7,7 +7,7 @@ use crate::board::{Board, Root};
 use crate::media::{MediaError, Version};
 use crate::recorder::recording::one_line;
 
-/// The oldest GStreamer that works (JetPack 6 has 1.20.3).
+/// The oldest GStreamer that works (`JetPack` 6 has 1.20.3).
 const OLDEST_GSTREAMER: Version = Version {
     major: 1,
     minor: 20,

@@ -47,17 +47,19 @@ fn parse(line: &str) -> Option<Mount> {
     let mut fields = file_system.split(' ');
     let (kind, source) = (fields.next()?.to_owned(), unescape(fields.next()?));
     let of_file_system = fields.next().unwrap_or_default();
-    let options = of_mount.split(',').chain(of_file_system.split(','));
+    let mut options: Vec<String> = Vec::new();
+    for option in of_mount.split(',').chain(of_file_system.split(',')) {
+        if !option.is_empty() && !options.iter().any(|known| known == option) {
+            options.push(option.to_owned());
+        }
+    }
     Some(Mount {
         device,
         part,
         point,
         kind,
         source,
-        options: options
-            .filter(|option| !option.is_empty())
-            .map(str::to_owned)
-            .collect(),
+        options,
     })
 }
 

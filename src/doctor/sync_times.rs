@@ -63,7 +63,6 @@ impl SyncTimes {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn milliseconds<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
     let tenths = time.as_micros() / 100;
     #[expect(clippy::cast_precision_loss, reason = "some seconds at most")]

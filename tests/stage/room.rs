@@ -48,7 +48,23 @@ pub fn remove(server: &Server, room: &str, identity: &str) {
     ask(server, "RemoveParticipant", grants, &body);
 }
 
-fn ask(server: &Server, method: &str, grants: VideoGrants, body: &serde_json::Value) {
+/// The names of the rooms that there are.
+pub fn list(server: &Server) -> Vec<String> {
+    let grants = VideoGrants {
+        room_list: true,
+        ..VideoGrants::default()
+    };
+    let answer = ask(server, "ListRooms", grants, &serde_json::json!({}));
+    let (_, body) = answer.split_once("\r\n\r\n").expect("an answer's body");
+    let body: serde_json::Value = serde_json::from_str(body).expect("JSON");
+    let rooms = body["rooms"].as_array().expect("a list of rooms").iter();
+    rooms
+        .map(|room| room["name"].as_str().expect("a name").to_owned())
+        .collect()
+}
+
+/// The whole of the server's answer, which must be that all is well.
+fn ask(server: &Server, method: &str, grants: VideoGrants, body: &serde_json::Value) -> String {
     let token = token("stage", grants, Duration::from_mins(1));
     let body = body.to_string();
     let mut stream = TcpStream::connect(server.address()).expect("the server's API answers");
@@ -64,4 +80,5 @@ fn ask(server: &Server, method: &str, grants: VideoGrants, body: &serde_json::Va
     stream.read_to_string(&mut answer).expect("an answer");
     let status = answer.lines().next().unwrap_or_default();
     assert!(status.contains(" 200 "), "{method}: {answer}");
+    answer
 }

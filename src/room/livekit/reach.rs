@@ -80,7 +80,7 @@ pub async fn validate(
         Ok(answer) => answer,
         Err(reason) => return Err(why_not(url, &target, reason).await),
     };
-    match judge(url, answer) {
+    match judge(url, &answer) {
         Ok(room_exists) => Ok(Reached {
             took: begun.elapsed(),
             room_exists,
@@ -131,7 +131,7 @@ async fn ask(target: &Url, token: &str) -> Result<HttpResponse, String> {
 }
 
 /// Whether the room exists, of a server that takes the token.
-fn judge(url: &str, answer: HttpResponse) -> Result<bool, LiveKitError> {
+fn judge(url: &str, answer: &HttpResponse) -> Result<bool, LiveKitError> {
     let foreign = |reason: String| LiveKitError::Unreachable {
         url: url.to_owned(),
         reason: format!("{reason} (is this a LiveKit server?)"),
@@ -157,35 +157,29 @@ fn judge(url: &str, answer: HttpResponse) -> Result<bool, LiveKitError> {
 /// Looks at the way to the server step by step, after it could not be asked. A proxy may stand
 /// between: the steps only explain.
 async fn why_not(url: &str, target: &Url, reason: String) -> Unreached {
-    let unreachable =
-        |reason: String| LiveKitError::from_signal(url, SignalError::Connection(reason));
-    let host = target
-        .host_str()
-        .unwrap_or_default()
-        .trim_matches(['[', ']']);
+    let ended = |step, reason: String| Unreached {
+        step,
+        error: LiveKitError::Unreachable {
+            url: url.to_owned(),
+            reason,
+        },
+    };
+    let host = target.host_str().unwrap_or_default();
+    let host = host.trim_matches(['[', ']']);
     let port = target.port_or_known_default().unwrap_or(0);
     let addresses = match timeout(PATIENCE, lookup_host((host, port))).await {
         Ok(Ok(addresses)) => addresses.collect::<Vec<SocketAddr>>(),
-        Ok(Err(error)) => {
-            return Unreached {
-                step: Step::Name,
-                error: unreachable(error.to_string()),
-            };
-        }
+        Ok(Err(error)) => return ended(Step::Name, error.to_string()),
         Err(_) => {
-            return Unreached {
-                step: Step::Name,
-                error: unreachable(format!("no name server answers within {PATIENCE:?}")),
-            };
+            let reason = format!("no name server answers within {PATIENCE:?}");
+            return ended(Step::Name, reason);
         }
     };
     if let Err(error) = connect(&addresses).await {
-        return Unreached {
-            step: Step::Connection,
-            error: unreachable(error.to_string()),
-        };
+        return ended(Step::Connection, error.to_string());
     }
-    let error = unreachable(reason);
+    // What is wrong with a certificate is told by the words for it.
+    let error = LiveKitError::from_signal(url, SignalError::Connection(reason));
     let step = if target.scheme() == "https" {
         Step::Tls
     } else {
@@ -244,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_servers_answer_is_understood() {
-        let judged = |status, body| judge("ws://h", answer(status, body));
+        let judged = |status, body| judge("ws://h", &answer(status, body));
         assert!(judged(200, "success").unwrap());
         assert!(!judged(404, "requested room does not exist").unwrap());
         for (status, body, step) in [
