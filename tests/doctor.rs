@@ -32,6 +32,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// A run of it, with an output directory of its own.
 struct Doctor {
     dir: TempDir,
+    /// Where trials of encoders are kept.
+    cache: PathBuf,
     arguments: Vec<String>,
     variables: Vec<(&'static str, String)>,
 }
@@ -40,6 +42,7 @@ impl Doctor {
     fn new() -> Self {
         Self {
             dir: TempDir::new().unwrap(),
+            cache: PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("doctor"),
             arguments: Vec::new(),
             variables: Vec::new(),
         }
@@ -79,6 +82,9 @@ impl Doctor {
 
     fn run(&self, more: &[&str]) -> Outcome {
         let mut command = reeld::command();
+        // What one test has tried, the others need not.
+        command.env("XDG_CACHE_HOME", &self.cache);
+        command.env_remove("CACHE_DIRECTORY");
         command.arg("doctor").args(&self.arguments).args(more);
         if !self.arguments.iter().any(|argument| argument == "--config") {
             fs::create_dir_all(self.output()).unwrap();
@@ -153,22 +159,27 @@ fn this_machine_has_a_line_for_everything_that_is_looked_at() {
     let report = doctor.report();
     assert_eq!(report["reeld"], env!("CARGO_PKG_VERSION"));
     let findings = report["findings"].as_array().unwrap();
-    let subjects: Vec<&str> = findings
+    let mut subjects: Vec<&str> = findings
         .iter()
         .map(|one| one["subject"].as_str().unwrap())
         .collect();
+    // One of each encoder.
+    subjects.dedup();
     assert_eq!(
         subjects,
         [
             "board",
             "codec nodes",
-            "GStreamer",
             "system",
             "memory",
             "memory cgroup",
             "pressure",
             "watchdog",
             "clock",
+            "GStreamer",
+            "encoding",
+            "encoder",
+            "decoders",
             "output",
             "file system",
             "disk sync",
@@ -185,7 +196,7 @@ fn this_machine_has_a_line_for_everything_that_is_looked_at() {
     assert!(facts["machine"]["memory"].as_u64() > Some(0));
     assert_eq!(facts["disk"]["sync"]["pieces"], 20);
     // These tests need all of it, and a clock that servers agree with.
-    for subject in ["GStreamer", "output"] {
+    for subject in ["GStreamer", "decoders", "output"] {
         assert_eq!(finding(&report, subject)["grade"], "good", "{report}");
     }
     assert_eq!(left(&doctor.output()), 0);
@@ -219,6 +230,43 @@ fn the_table_says_the_same_with_what_to_do_below_each_line() {
         "{}",
         outcome.stdout
     );
+}
+
+/// What is known of x264enc, which the tests need.
+fn x264enc(report: &Value) -> &Value {
+    let encoders = report["facts"]["coders"]["encoders"].as_array().unwrap();
+    let mut found = encoders.iter().filter(|one| one["factory"] == "x264enc");
+    found.next().unwrap_or_else(|| panic!("{report}"))
+}
+
+#[test]
+fn encoders_are_tried_once_and_again_when_asked() {
+    let mut doctor = Doctor::new();
+    doctor.cache = doctor.dir.path().join("cache");
+    let tried = doctor.report();
+    assert_eq!(x264enc(&tried)["verdict"]["verdict"], "passed", "{tried}");
+    assert!(x264enc(&tried)["pictures_per_second"].as_f64() > Some(1.0));
+    let file = doctor.cache.join("reeld/trials.json");
+    let mut kept: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    for (what, verdict) in kept["verdicts"].as_object_mut().unwrap() {
+        if what.starts_with("x264enc") {
+            *verdict = serde_json::json!({ "verdict": "hung" });
+        }
+    }
+    fs::write(&file, kept.to_string()).unwrap();
+    assert_eq!(x264enc(&doctor.report())["verdict"]["verdict"], "hung");
+    let fresh = doctor.with(&["--fresh"]).report();
+    assert_eq!(x264enc(&fresh)["verdict"]["verdict"], "passed", "{fresh}");
+}
+
+#[test]
+fn an_encoder_that_is_forced_must_be_there() {
+    let forced = Doctor::new().set("REELD_VIDEO__ENCODER", "mpph264enc");
+    let report = forced.report();
+    let encoding = finding(&report, "encoding");
+    assert_eq!(encoding["grade"], "bad", "{encoding}");
+    let nothing = Doctor::new().set("REELD_VIDEO__MODE", "passthrough");
+    assert!(nothing.report()["facts"]["coders"].is_null());
 }
 
 #[test]

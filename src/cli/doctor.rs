@@ -17,11 +17,12 @@ Examples:
   reeld doctor --config /etc/reeld/reeld.toml
   LIVEKIT_API_KEY=… LIVEKIT_API_SECRET=… reeld doctor --url wss://live.example --json
 
-Nothing is joined and nothing is changed; 1.3 MB are written to the output directory for a moment,
-to see how fast the disk is. Below a line that is not good stands what to do.
+Nothing is joined and nothing is changed, but what trials of encoders find is kept for the next
+time; 1.3 MB are written to the output directory for a moment, to see how fast the disk is. Below a
+line that is not good stands what to do.
 
 --json prints {\"reeld\": version, \"grade\": …, \"findings\": [{grade, subject, what, advice}],
-\"facts\": {board, machine, gstreamer, memory_cgroup, pressure, watchdog, clock, disk, servers}};
+\"facts\": {board, machine, gstreamer, coders, memory_cgroup, pressure, watchdog, clock, disk, servers}};
 docs/hardware.md says what is in them.
 
 Exit codes: 0 good; 1 degraded: it records, and something could be better; 2 bad: it can't record
@@ -40,6 +41,9 @@ pub struct Args {
         help = "The server to ask whether it would let us in [env: LIVEKIT_URL]"
     )]
     url: Option<String>,
+    /// Try encoders again that were tried before.
+    #[arg(long)]
+    fresh: bool,
     /// Print a report for programs.
     #[arg(long)]
     json: bool,
@@ -57,6 +61,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         root: &Root::here(),
         config,
         output,
+        fresh: args.fresh,
     });
     match &loaded {
         Ok(config) => ask_servers(args, config, &mut report)?,

@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 
 use super::cgroup::{self, MemoryCgroup};
 use super::clock::{self, Clock};
+use super::coders::{self, Looked};
 use super::disk::{self, Disk};
 use super::finding::Finding;
 use super::machine::{self, Machine};
@@ -26,20 +27,25 @@ pub struct Questions<'a> {
     pub config: &'a Config,
     /// The directory that recordings go to; none when it is not known.
     pub output: Option<&'a Path>,
+    /// Whether what earlier trials of encoders have found does not count.
+    pub fresh: bool,
 }
 
-/// Looks at everything but servers. Blocks: for some seconds, and up to a minute with a disk that
-/// hangs.
+/// Looks at everything but servers. Blocks: for some seconds, and longer with encoders or a disk
+/// that hang.
 #[must_use]
 pub fn examine(questions: &Questions<'_>) -> Report {
     let Questions {
         root,
         config,
         output,
+        fresh,
     } = *questions;
     let version = media::version();
     let started = media::init();
+    let looked = coders::look(config, fresh);
     let facts = Facts {
+        coders: looked.as_ref().map(Looked::coders),
         board: Board::read(root),
         machine: Machine::read(root),
         gstreamer: version.to_string(),
@@ -51,7 +57,9 @@ pub fn examine(questions: &Questions<'_>) -> Report {
         servers: Vec::new(),
     };
     let mut findings = judge_box(&facts);
-    findings.insert(2, machine::judge_gstreamer(version, &started));
+    findings.push(machine::judge_gstreamer(version, &started));
+    let expectation = facts.board.h264_encoder;
+    findings.extend(looked.iter().flat_map(|looked| looked.judge(expectation)));
     if let Some(disk) = &facts.disk {
         findings.extend(disk::judge(disk, config.writer.flush_interval));
     }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::cgroup::MemoryCgroup;
 use super::clock::Clock;
+use super::coders::Coders;
 use super::disk::Disk;
 use super::finding::{Finding, Grade};
 use super::machine::Machine;
@@ -34,6 +35,8 @@ pub struct Facts {
     pub machine: Machine,
     /// GStreamer's version.
     pub gstreamer: String,
+    /// What encodes and decodes; none where the configuration lets nothing be encoded.
+    pub coders: Option<Coders>,
     /// How memory can be limited.
     pub memory_cgroup: MemoryCgroup,
     /// Pressure on memory.
