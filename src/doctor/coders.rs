@@ -10,7 +10,7 @@ use crate::daemon::equipment;
 use crate::media::MediaError;
 use crate::media::decoder::Decoder;
 use crate::media::encoder::selection::{Choice, Tried, choose};
-use crate::media::encoder::trial::Verdict;
+use crate::media::verdict::Verdict;
 use crate::recorder::recording::one_line;
 use crate::room::Codec;
 
@@ -259,7 +259,7 @@ mod tests {
     use super::*;
     use crate::doctor::Grade;
     use crate::media::encoder::EncoderPath;
-    use crate::media::encoder::trial::Performance;
+    use crate::media::verdict::Performance;
     use std::time::Duration;
 
     fn tried(factory: &str, scaler: &str, verdict: Verdict) -> Tried {
@@ -272,7 +272,7 @@ mod tests {
     fn passed(pictures_per_second: f64) -> Verdict {
         Verdict::Passed(Performance {
             pictures_per_second,
-            first_unit: Duration::ZERO,
+            first: Duration::ZERO,
             on_request: true,
             missing: Vec::new(),
         })

@@ -87,12 +87,11 @@ impl Program {
         let printed = collect(child.stdout.take());
         let complained = collect(child.stderr.take());
         let status = wait_until(&mut child, deadline)?;
-        let end = match status {
-            Some(status) => end_of(status),
-            None => {
-                kill(child);
-                End::Hung
-            }
+        let end = if let Some(status) = status {
+            end_of(status)
+        } else {
+            kill(child);
+            End::Hung
         };
         // Whoever inherited its output and lives on is not waited for.
         let printed = printed.recv_timeout(END).unwrap_or_default();

@@ -22,7 +22,7 @@ const LEAST: u32 = 16;
 /// longer than a picture of 16:9 with that many lines, nor larger than the encoder takes.
 pub(super) fn fit(from: PictureSize, lines: Option<NonZeroU32>, most: PictureSize) -> PictureSize {
     let (long, short) = (from.width.max(from.height), from.width.min(from.height));
-    let lies = from.width >= from.height;
+    let wide = from.width >= from.height;
     let mut scale = Scale::ONE;
     if let Some(lines) = lines {
         let lines = u64::from(lines.get());
@@ -32,7 +32,7 @@ pub(super) fn fit(from: PictureSize, lines: Option<NonZeroU32>, most: PictureSiz
     scale = scale.at_most(from.width, u64::from(most.width));
     scale = scale.at_most(from.height, u64::from(most.height));
     let (long, short) = (scale.of(long), scale.of(short));
-    let (width, height) = if lies { (long, short) } else { (short, long) };
+    let (width, height) = if wide { (long, short) } else { (short, long) };
     PictureSize { width, height }
 }
 

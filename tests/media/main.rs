@@ -12,6 +12,7 @@
 #[allow(dead_code, reason = "the stage's own tests use the rest")]
 #[path = "../stage/card_files.rs"]
 mod card_files;
+mod encoding;
 mod rig;
 mod trouble;
 

@@ -39,10 +39,9 @@ pub fn settings() -> GraphSettings {
 }
 
 /// What decodes and encodes this without any hardware.
-pub fn software(codec: Codec) -> Option<Coders> {
-    let x264 = |path: EncoderPath| path.factory() == "x264enc";
-    let equipment =
-        Equipment::installed(|path| x264(path) && path.scaler() == "videoscale").unwrap();
+pub fn coders(codec: Codec, encoder: &str) -> Option<Coders> {
+    let is_it = |path: EncoderPath| path.factory() == encoder && path.scaler() == "videoscale";
+    let equipment = Equipment::installed(is_it).unwrap();
     equipment.coders(codec).ok()
 }
 
@@ -176,7 +175,7 @@ impl Rig {
     pub fn start_at(layout: Layout, settings: &GraphSettings, base: Duration) -> Self {
         let tape = Tape::new();
         let settings = GraphSettings {
-            coders: settings.coders.or_else(|| layout.video.and_then(software)),
+            coders: settings.coders.or_else(|| coders(layout.video?, "x264enc")),
             ..*settings
         };
         let graph = Graph::start(layout, &settings, base, Box::new(tape.clone())).unwrap();
@@ -238,6 +237,16 @@ impl Rig {
         }
     }
 
+    /// Waits until everything that was accepted has passed: at few pictures a second each is
+    /// late by much when the next ones come at once.
+    pub fn settle_all(&mut self) {
+        let started = Instant::now();
+        while self.graph.counts().video.missing() > 0 {
+            assert!(started.elapsed() < Duration::from_secs(20), "stuck");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     pub fn finish(self, end: f64) -> (Finished, Tape) {
         let end = self.base + secs(end);
         let finished = block_on(self.graph.finish(end, Duration::from_secs(10)));
@@ -281,6 +290,19 @@ pub struct Stream {
 /// What the mux adds to all times (`TS_MUX_CLOCK_BASE`), and the graph's lead.
 pub const ORIGIN: f64 = 3600.1;
 
+/// A picture as ffprobe sees it.
+#[derive(Debug, serde::Deserialize)]
+pub struct Picture {
+    pub width: u32,
+    pub height: u32,
+    #[serde(rename = "key_frame", deserialize_with = "is_one")]
+    pub key: bool,
+}
+
+fn is_one<'de, D: serde::Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    <u8 as serde::Deserialize>::deserialize(from).map(|number| number == 1)
+}
+
 /// A recorded file.
 pub struct File(pub PathBuf);
 
@@ -310,6 +332,25 @@ impl File {
             .iter()
             .map(read)
             .collect()
+    }
+
+    /// The pictures, in order.
+    pub fn pictures(&self) -> Vec<Picture> {
+        let fields = "frame=key_frame,width,height";
+        let options = [
+            "-select_streams",
+            "v",
+            "-show_frames",
+            "-show_entries",
+            fields,
+        ];
+        let said = tool(
+            "ffprobe",
+            &[&options[..], &["-of", "json"]].concat(),
+            &self.0,
+        );
+        let mut said: serde_json::Value = serde_json::from_slice(&said).unwrap();
+        serde_json::from_value(said["frames"].take()).unwrap()
     }
 
     /// The frame counters of the pictures, in order.

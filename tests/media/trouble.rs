@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use reeld::media::{Admission, DropReason, Ending, Graph, GraphSettings, MediaError};
 use reeld::room::{AccessUnit, Codec, Kind};
 
-use crate::rig::{Flow, Rig, Tape, block_on, layout, secs, settings, software, units};
+use crate::rig::{Flow, Rig, Tape, block_on, coders, layout, secs, settings, units};
 
 /// The keyframe that follows a refused unit is where recording goes on.
 fn assert_resumes_at_keyframes(rig: &Rig, units: &[(Kind, AccessUnit)]) {
@@ -128,7 +128,7 @@ fn finishes_while_blocked(codec: Codec) {
     let tape = Tape::new();
     let output = Box::new(tape.clone());
     let settings = GraphSettings {
-        coders: software(codec),
+        coders: coders(codec, "x264enc"),
         ..settings()
     };
     let layout = layout(Some(codec), true);

@@ -17,7 +17,7 @@ use crate::stage::vendors::Vendors;
 const ON_THE_BOX: &str = "STANDINS_ON_THE_BOX";
 
 /// The longest that a test's process may take on a busy machine.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// How a test's process ended, and what its elements told.
 pub struct Visit {

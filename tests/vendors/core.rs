@@ -156,7 +156,7 @@ impl Core {
         known.unwrap_or_else(|| spec.default_value().clone())
     }
 
-    /// Takes a property's value; while it runs, the codec gets it at once. GObject sets
+    /// Takes a property's value; while it runs, the codec gets it at once. `GObject` sets
     /// construct properties itself: those values are not what anybody set.
     pub fn set_property(&self, spec: &glib::ParamSpec, value: &glib::Value, running: bool) {
         let name = spec.name();

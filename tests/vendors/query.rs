@@ -136,7 +136,7 @@ fn encodes(core: &Core, parent: Option<&gst::Object>) -> gst::Caps {
     let src = parent
         .and_then(|parent| parent.downcast_ref::<gst::Element>())
         .and_then(|element| element.static_pad("src"));
-    let Some(src) = src.filter(|src| src.is_linked()) else {
+    let Some(src) = src.filter(PadExt::is_linked) else {
         return core.sink.clone();
     };
     let allowed = allowed(core, &src);
@@ -166,10 +166,11 @@ fn through(
     filter: Option<&gst::Caps>,
 ) -> gst::Caps {
     let mut inner = gst::query::Caps::new(filter.map(plain).as_ref());
-    if pad.target().is_some() && gst::Pad::query_default(pad, parent, &mut inner) {
-        if let Some(caps) = inner.result_owned() {
-            return in_memories_of(template, &plain(&caps));
-        }
+    if pad.target().is_some()
+        && gst::Pad::query_default(pad, parent, &mut inner)
+        && let Some(caps) = inner.result_owned()
+    {
+        return in_memories_of(template, &plain(&caps));
     }
     template.clone()
 }

@@ -31,7 +31,7 @@ pub(in crate::media) const COUNT: usize = 27;
 
 /// Every decoder, for each codec in the order in which they are tried: hardware first. Drivers
 /// with state (`v4l2…dec`: Raspberry Pi, Qualcomm) stand before those without (`v4l2sl…dec`:
-/// Rockchip, i.MX 8M, MediaTek).
+/// Rockchip, i.MX 8M).
 pub(in crate::media) const DECODERS: [DecoderRow; COUNT] = [
     hardware(
         Codec::H264,

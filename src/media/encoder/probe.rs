@@ -31,7 +31,7 @@ pub const ASKED: u32 = 7;
 
 /// How long the first unit is waited for before the keyframe is asked for: from then on NVIDIA's
 /// encoder takes requests.
-const FIRST_UNIT: Duration = Duration::from_millis(1_000);
+const FIRST_UNIT: Duration = Duration::from_secs(1);
 
 /// From picture to picture.
 const FRAME: Duration = Duration::from_nanos(33_333_333);

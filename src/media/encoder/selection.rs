@@ -158,9 +158,12 @@ mod tests {
     #[test]
     fn where_hardware_fails_software_is_left_and_its_scaler_may_be_the_hardwares() {
         let candidates = candidates(&Choice::Auto, jetson);
-        let tried = climb(&candidates, &mut |path| match path.is_hardware() {
-            true => Verdict::Hung,
-            false => works(),
+        let tried = climb(&candidates, &mut |path| {
+            if path.is_hardware() {
+                Verdict::Hung
+            } else {
+                works()
+            }
         });
         let chosen = choose(&Choice::Auto, &tried).unwrap();
         assert_eq!(chosen.len(), 1);

@@ -44,16 +44,15 @@ fn written(value: &Value, aim: Aim) -> String {
         Value::Kilobits => (aim.bitrate / 1000).max(1).to_string(),
         Value::Interval => aim.interval.to_string(),
         Value::Controls(controls) => {
-            let mut text = "controls".to_owned();
-            for (name, control) in *controls {
+            let set = controls.iter().map(|(name, control)| {
                 let value = match control {
                     Control::Fixed(value) => *value,
                     Control::BitsUpTo(most) => number(aim.bitrate).min(*most),
                     Control::Interval => number(aim.interval),
                 };
-                text.push_str(&format!(",{name}=(int){value}"));
-            }
-            text
+                format!(",{name}=(int){value}")
+            });
+            std::iter::once("controls".to_owned()).chain(set).collect()
         }
     }
 }
