@@ -163,7 +163,7 @@ fn this_machine_has_a_line_for_everything_that_is_looked_at() {
         .iter()
         .map(|one| one["subject"].as_str().unwrap())
         .collect();
-    // One of each encoder.
+    // One of each encoder, and of each codec that can be decoded.
     subjects.dedup();
     assert_eq!(
         subjects,
@@ -179,7 +179,7 @@ fn this_machine_has_a_line_for_everything_that_is_looked_at() {
             "GStreamer",
             "encoding",
             "encoder",
-            "decoders",
+            "decoder",
             "output",
             "file system",
             "disk sync",
@@ -192,11 +192,14 @@ fn this_machine_has_a_line_for_everything_that_is_looked_at() {
     for key in ["board", "machine", "memory_cgroup", "clock", "disk"] {
         assert!(facts[key].is_object(), "{key}: {facts}");
     }
+    let decoders = facts["coders"]["decoders"].as_array().unwrap();
+    let vp8 = decoders.iter().find(|one| one["factory"] == "vp8dec");
+    assert!(vp8.unwrap()["pictures_per_second"].as_f64() > Some(1.0));
     assert!(facts["gstreamer"].as_str().unwrap().starts_with("1."));
     assert!(facts["machine"]["memory"].as_u64() > Some(0));
     assert_eq!(facts["disk"]["sync"]["pieces"], 20);
     // These tests need all of it, and a clock that servers agree with.
-    for subject in ["GStreamer", "decoders", "output"] {
+    for subject in ["GStreamer", "output"] {
         assert_eq!(finding(&report, subject)["grade"], "good", "{report}");
     }
     assert_eq!(left(&doctor.output()), 0);
@@ -255,8 +258,14 @@ fn encoders_are_tried_once_and_again_when_asked() {
     }
     fs::write(&file, kept.to_string()).unwrap();
     assert_eq!(x264enc(&doctor.report())["verdict"]["verdict"], "hung");
-    let fresh = doctor.with(&["--fresh"]).report();
+    let doctor = doctor.with(&["--fresh"]);
+    let fresh = doctor.report();
     assert_eq!(x264enc(&fresh)["verdict"]["verdict"], "passed", "{fresh}");
+    // What was tried last must not be all that is kept.
+    let kept = fs::read_to_string(&file).unwrap();
+    for factory in ["x264enc", "vp8dec"] {
+        assert!(kept.contains(factory), "{factory}: {kept}");
+    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! What encodes and decodes here: the verdict of a trial on each encoder that is installed, and
-//! which decoder each codec would have.
+//! What encodes and decodes here: the verdict of a trial on each encoder and decoder that is
+//! installed.
 
 use serde::Serialize;
 
@@ -17,16 +17,19 @@ use crate::room::Codec;
 /// What a camera sends, in pictures a second: less than that does not keep up.
 const CAMERA: f64 = 30.0;
 
-/// What is decoded to be encoded again, unless told otherwise.
+/// What is decoded to be encoded again; the rest with `video.mode = "transcode"` only.
 const DECODED: [Codec; 3] = [Codec::Vp8, Codec::Vp9, Codec::Av1];
+
+/// All that could be.
+const ALL: [Codec; 5] = [Codec::Vp8, Codec::Vp9, Codec::Av1, Codec::H264, Codec::H265];
 
 /// The encoders and decoders that are installed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Coders {
     /// Each way to encode H.264, best first, with what a trial has shown.
     pub encoders: Vec<Encoder>,
-    /// For each codec that is encoded again, the decoders, best first.
-    pub decoders: Vec<Decoders>,
+    /// The decoders of each codec, best first, with what a trial has shown.
+    pub decoders: Vec<DecoderTried>,
 }
 
 /// One way to encode, tried with 1920x1080.
@@ -44,15 +47,19 @@ pub struct Encoder {
     pub pictures_per_second: Option<f64>,
 }
 
-/// The decoders for a codec.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Decoders {
-    /// The codec.
-    pub codec: &'static str,
-    /// Their elements, best first; which one works is seen when it is used.
-    pub factories: Vec<&'static str>,
-    /// The package with one in software.
-    pub origin: &'static str,
+/// One decoder.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DecoderTried {
+    /// What it decodes.
+    pub codec: Codec,
+    /// The element.
+    pub factory: &'static str,
+    /// Whether it is a piece of hardware.
+    pub hardware: bool,
+    /// What the trial has shown.
+    pub verdict: Verdict,
+    /// How fast it is, where it works.
+    pub pictures_per_second: Option<f64>,
 }
 
 /// What was looked for and found.
@@ -62,33 +69,47 @@ pub struct Looked {
     choice: Choice,
     /// Each encoder with its verdict.
     tried: Result<Vec<Tried>, MediaError>,
-    /// The decoders.
-    decoders: Vec<Decoders>,
+    /// Each decoder with its verdict.
+    decoders: Vec<DecoderTried>,
+    /// The codecs that have to be decoded.
+    decoded: &'static [Codec],
 }
 
-/// Tries every encoder that is installed, or with `fresh` even those that were tried before.
-/// None where the configuration lets nothing be encoded. Blocks, for up to 5 s with each encoder
-/// that hangs.
+/// Tries every encoder and decoder that is installed, or with `fresh` even those that were tried
+/// before. None where the configuration lets nothing be encoded. Blocks, for up to 5 s with each
+/// one that hangs.
 #[must_use]
 pub fn look(config: &Config, fresh: bool) -> Option<Looked> {
-    if config.video.mode == VideoMode::Passthrough {
-        return None;
-    }
+    let decoded: &[Codec] = match config.video.mode {
+        VideoMode::Passthrough => return None,
+        VideoMode::Auto => &DECODED,
+        VideoMode::Transcode => &ALL,
+    };
     let wanted = equipment::wanted(config);
     let found = equipment::search(fresh).run_all(&wanted);
+    let decoders = equipment::search(fresh).all_decoders(&ALL);
     Some(Looked {
         tried: found.map(|found| found.tried),
         choice: wanted.choice,
-        decoders: DECODED.into_iter().map(decoders).collect(),
+        // That GStreamer does not start is said of the encoders already.
+        decoders: decoders
+            .unwrap_or_default()
+            .into_iter()
+            .map(DecoderTried::of)
+            .collect(),
+        decoded,
     })
 }
 
-fn decoders(codec: Codec) -> Decoders {
-    let installed = Decoder::of(codec).filter(|decoder| decoder.is_installed());
-    Decoders {
-        codec: codec.as_str(),
-        factories: installed.map(Decoder::factory).collect(),
-        origin: Decoder::of(codec).last().map_or("", Decoder::origin),
+impl DecoderTried {
+    fn of((decoder, verdict): (Decoder, Verdict)) -> Self {
+        Self {
+            codec: decoder.codec(),
+            factory: decoder.factory(),
+            hardware: decoder.is_hardware(),
+            pictures_per_second: verdict.performance().map(|how| how.pictures_per_second),
+            verdict,
+        }
     }
 }
 
@@ -120,7 +141,11 @@ impl Looked {
         let mut findings = vec![judge_encoding(tried, &self.choice, expectation)];
         let best = best_of_each(tried).into_iter();
         findings.extend(best.map(|one| judge_encoder(one, expectation)));
-        findings.push(judge_decoders(&self.decoders));
+        let codecs = ALL.iter().filter_map(|codec| {
+            let is_needed = self.decoded.contains(codec);
+            judge_decoders(*codec, &self.decoders, is_needed)
+        });
+        findings.extend(codecs);
         findings
     }
 }
@@ -228,30 +253,29 @@ fn judge_encoder(one: &Tried, expectation: Expectation) -> Finding {
     Finding::degraded(SUBJECT, what, advice)
 }
 
-fn judge_decoders(decoders: &[Decoders]) -> Finding {
-    const SUBJECT: &str = "decoders";
-    let told: Vec<String> = decoders
+/// The decoders of one codec; nothing of one that has none and needs none.
+fn judge_decoders(codec: Codec, all: &[DecoderTried], is_needed: bool) -> Option<Finding> {
+    const SUBJECT: &str = "decoder";
+    let tried: Vec<&DecoderTried> = all.iter().filter(|one| one.codec == codec).collect();
+    let told: Vec<String> = tried
         .iter()
-        .map(|one| {
-            let names = one.factories.join(", ");
-            let names = if names.is_empty() { "none" } else { &names };
-            format!("{}: {names}", one.codec)
-        })
+        .map(|one| format!("{} {}", one.factory, one.verdict))
         .collect();
-    let what = told.join("; ");
-    let missing: Vec<&str> = decoders
-        .iter()
-        .filter(|one| one.factories.is_empty())
-        .map(|one| one.origin)
-        .collect();
-    if missing.is_empty() {
-        return Finding::good(SUBJECT, what);
+    let works = tried.iter().any(|one| one.pictures_per_second.is_some());
+    if !works && is_needed {
+        let told = if told.is_empty() {
+            "none is installed".to_owned()
+        } else {
+            told.join("; ")
+        };
+        let origin = Decoder::of(codec).last().map_or("", Decoder::origin);
+        return Some(Finding::degraded(
+            SUBJECT,
+            format!("{codec}: {told}; it can't be recorded"),
+            format!("apt-get install {origin}, or what has it in your distribution"),
+        ));
     }
-    Finding::degraded(
-        SUBJECT,
-        what,
-        format!("apt-get install {}", missing.join(" ")),
-    )
+    (!told.is_empty()).then(|| Finding::good(SUBJECT, format!("{codec}: {}", told.join("; "))))
 }
 
 #[cfg(test)]
@@ -279,17 +303,23 @@ mod tests {
     }
 
     fn judged(tried: Vec<Tried>, choice: Choice, expectation: Expectation) -> Vec<Finding> {
-        let decoders = vec![Decoders {
-            codec: "vp8",
-            factories: vec!["vp8dec"],
-            origin: "gstreamer1.0-plugins-good",
-        }];
-        Looked {
+        let looked = Looked {
             choice,
             tried: Ok(tried),
-            decoders,
+            decoders: Vec::new(),
+            decoded: &[],
+        };
+        looked.judge(expectation)
+    }
+
+    fn decoder(factory: &'static str, verdict: Verdict) -> DecoderTried {
+        DecoderTried {
+            codec: Codec::Vp8,
+            factory,
+            hardware: factory != "vp8dec",
+            pictures_per_second: verdict.performance().map(|how| how.pictures_per_second),
+            verdict,
         }
-        .judge(expectation)
     }
 
     fn grades(findings: &[Finding]) -> Vec<Grade> {
@@ -309,7 +339,7 @@ mod tests {
             Choice::Auto,
             NVENC,
         );
-        assert_eq!(grades(&findings), [Grade::Good; 4], "{findings:?}");
+        assert_eq!(grades(&findings), [Grade::Good; 3], "{findings:?}");
         assert_eq!(
             findings[0].what(),
             "nvv4l2h264enc behind nvvidconv in hardware, 240 pictures/s of 1920x1080"
@@ -326,11 +356,11 @@ mod tests {
             ]
         };
         let nano = judged(fails(), Choice::Auto, Expectation::Software);
-        assert_eq!(grades(&nano), [Grade::Good; 4], "{nano:?}");
+        assert_eq!(grades(&nano), [Grade::Good; 3], "{nano:?}");
         assert!(nano[1].what().contains("none is to be expected"));
         let orin_nx = judged(fails(), Choice::Auto, NVENC);
         let (degraded, good) = (Grade::Degraded, Grade::Good);
-        assert_eq!(grades(&orin_nx), [degraded, degraded, good, good]);
+        assert_eq!(grades(&orin_nx), [degraded, degraded, good]);
         assert!(orin_nx[0].what().contains("though the vendor says"));
     }
 
@@ -355,21 +385,20 @@ mod tests {
     }
 
     #[test]
-    fn a_codec_without_a_decoder_says_what_to_install() {
-        let finding = judge_decoders(&[
-            Decoders {
-                codec: "vp8",
-                factories: vec!["v4l2slvp8dec", "vp8dec"],
-                origin: "gstreamer1.0-plugins-good",
-            },
-            Decoders {
-                codec: "av1",
-                factories: Vec::new(),
-                origin: "gstreamer1.0-plugins-bad",
-            },
-        ]);
-        assert_eq!(finding.grade(), Grade::Degraded);
-        assert_eq!(finding.what(), "vp8: v4l2slvp8dec, vp8dec; av1: none");
-        assert!(finding.advice().unwrap().contains("plugins-bad"));
+    fn a_codec_that_nothing_decodes_says_what_to_install() {
+        let hung = decoder("v4l2slvp8dec", Verdict::Hung);
+        let both = [hung.clone(), decoder("vp8dec", passed(300.0))];
+        let judged = |all: &[DecoderTried], is_needed| judge_decoders(Codec::Vp8, all, is_needed);
+        let works = judged(&both, true).unwrap();
+        assert_eq!(works.grade(), Grade::Good);
+        assert!(works.what().contains("v4l2slvp8dec hung"), "{works:?}");
+        assert!(works.what().contains("vp8dec works, 300"), "{works:?}");
+        for (all, word) in [(&[hung][..], "hung"), (&[], "none is installed")] {
+            let finding = judged(all, true).unwrap();
+            assert_eq!(finding.grade(), Grade::Degraded);
+            assert!(finding.what().contains(word), "{finding:?}");
+            assert!(finding.advice().unwrap().contains("plugins-good"));
+        }
+        assert_eq!(judged(&[], false), None);
     }
 }

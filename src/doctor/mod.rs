@@ -13,7 +13,7 @@
 //!   questions to the report.
 //! - [`machine`], [`cgroup`], [`pressure`], [`watchdog`], [`clock`], [`disk`], [`server`]: one
 //!   subject each, its reader beside its judgement.
-//! - [`coders`]: trials of encoders, and the decoders that are installed.
+//! - [`coders`]: trials of encoders and decoders.
 //! - [`mounts`]: the mount table. [`sync_times`]: how long the disk takes. [`ask`]: another
 //!   program's answer, in a limited time.
 

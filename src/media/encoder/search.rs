@@ -110,8 +110,8 @@ impl Search {
     }
 
     fn with_cache<T>(&self, search: impl FnOnce(&mut Cache) -> T) -> T {
-        let known = self.cache.as_deref().filter(|_| !self.fresh);
-        let mut cache = Cache::load(known, Circumstances::now());
+        // What is tried anew takes the place of what is known, and the rest stays.
+        let mut cache = Cache::load(self.cache.as_deref(), Circumstances::now());
         let found = search(&mut cache);
         if let Some(directory) = &self.cache
             && let Err(error) = cache.save(directory)
@@ -123,7 +123,7 @@ impl Search {
 
     fn decodes(&self, decoder: Decoder, cache: &mut Cache) -> Verdict {
         let name = format!("{} {}", decoder.factory(), decoder.codec());
-        if let Some(verdict) = cache.get(&name) {
+        if let Some(verdict) = cache.get(&name).filter(|_| !self.fresh) {
             return verdict.clone();
         }
         let verdict = decoder::trial::attempt(&self.program, decoder);
@@ -135,7 +135,7 @@ impl Search {
     fn verdict(&self, path: EncoderPath, wanted: &Wanted, cache: &mut Cache) -> Verdict {
         let size = trial_output(path, wanted.lines);
         let name = format!("{path} {}x{} {}", size.0, size.1, wanted.bitrate);
-        if let Some(verdict) = cache.get(&name) {
+        if let Some(verdict) = cache.get(&name).filter(|_| !self.fresh) {
             return verdict.clone();
         }
         let order = Order {
