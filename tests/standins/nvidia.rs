@@ -1,5 +1,7 @@
 //! The traps of `nvv4l2h264enc`.
 
+use std::sync::atomic::Ordering;
+
 use gst::prelude::*;
 use gstreamer as gst;
 
@@ -85,6 +87,66 @@ fn two_units_are_held_back_until_it_is_drained() {
 }
 
 #[test]
+fn events_keep_their_place_among_the_units() {
+    on_box(
+        "nvidia::events_keep_their_place_among_the_units",
+        BOX,
+        || {
+            let pipeline = gst::parse::launch(&format!("{} ! fakesink", encoder(20, ""))).unwrap();
+            let pipeline = pipeline.downcast::<gst::Pipeline>().unwrap();
+            let encoder = pipeline.by_name("encoder").unwrap();
+            let mark = |name| gst::event::CustomDownstream::new(gst::Structure::new_empty(name));
+            let sink = encoder.static_pad("sink").unwrap();
+            let kinds = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
+            let taken = std::sync::atomic::AtomicUsize::new(0);
+            sink.add_probe(kinds, move |sink, info| {
+                if info.buffer().is_some() && taken.fetch_add(1, Ordering::Relaxed) == 9 {
+                    sink.send_event(mark("middle"));
+                }
+                if info
+                    .event()
+                    .is_some_and(|event| event.type_() == gst::EventType::Eos)
+                {
+                    sink.send_event(mark("end"));
+                }
+                gst::PadProbeReturn::Ok
+            });
+            let (told, order) = std::sync::mpsc::channel();
+            encoder
+                .static_pad("src")
+                .unwrap()
+                .add_probe(kinds, move |_, info| {
+                    let event = info.event().map(|event| match event.structure() {
+                        Some(mark) if event.type_() == gst::EventType::CustomDownstream => {
+                            mark.name().to_string()
+                        }
+                        _ => event.type_().name().to_string(),
+                    });
+                    told.send(event.unwrap_or_else(|| "unit".to_owned()))
+                        .unwrap();
+                    gst::PadProbeReturn::Ok
+                });
+            pipeline.set_state(gst::State::Playing).unwrap();
+            let limit = std::time::Duration::from_secs(20);
+            let mut came = Vec::new();
+            while came.last().is_none_or(|last| last != "eos") {
+                came.push(order.recv_timeout(limit).unwrap());
+            }
+            pipeline.set_state(gst::State::Null).unwrap();
+            let units_before = |name: &str| {
+                let at = came.iter().position(|one| one == name).unwrap();
+                came[..at].iter().filter(|one| *one == "unit").count()
+            };
+            assert_eq!(
+                (units_before("middle"), units_before("end")),
+                (9, 20),
+                "{came:?}"
+            );
+        },
+    );
+}
+
+#[test]
 fn force_key_unit_is_ignored() {
     let visit = on_box("nvidia::force_key_unit_is_ignored", BOX, || {
         let played = play_with(&encoder(60, ""), |pipeline, number| {
@@ -152,6 +214,16 @@ fn a_discrete_gpu_has_other_properties_and_no_force_idr() {
         assert!(signal.is_none());
         let played = play(&self::encoder(70, "iframeinterval=30")).sound();
         assert_eq!(played.numbers(Unit::has_parameters), [0, 30, 60]);
+        let forced = play_with(
+            &self::encoder(60, "iframeinterval=200"),
+            |pipeline, number| {
+                if number == 20 {
+                    let encoder = pipeline.by_name("encoder").unwrap();
+                    encoder.set_property("force-idr", true);
+                }
+            },
+        );
+        assert_eq!(forced.sound().idrs().len(), 2);
     });
 }
 

@@ -1,4 +1,4 @@
-//! The `GObject` classes: one an element, all alike but for their rows of the tables. `GObject` has
+//! The classes: one an element, all alike but for their rows of the tables. `GObject`` has
 //! properties, templates and signals by class, so each needs its own.
 
 use gst::glib;
@@ -143,7 +143,7 @@ macro_rules! classes {
 classes! {
     nvv4l2h264enc: crate::nvidia::TEGRA,
     nvv4l2h264enc_cuvid: crate::nvidia::CUVID,
-    v4l2h264enc: crate::encoders::V4L2,
+    v4l2h264enc: crate::v4l2::H264_ENCODER,
     vah264enc: crate::encoders::VA,
     vah264lpenc: crate::encoders::VA_LOW_POWER,
     mpph264enc: crate::encoders::MPP,

@@ -12,8 +12,6 @@ pub struct Coding {
     pub kbits: u32,
     /// Pictures from IDR to IDR.
     pub idr_every: u32,
-    /// Pictures from one that the driver marks as a keyframe to the next, IDR or not.
-    pub intra_every: u32,
     /// An SPS and a PPS before each IDR, not only before the first.
     pub repeats_parameters: bool,
     pub delimiters: bool,

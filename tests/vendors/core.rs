@@ -8,10 +8,10 @@ use gst::prelude::*;
 use gstreamer as gst;
 
 use crate::coding::Coding;
-use crate::encoders;
 use crate::facts::Facts;
 use crate::plan::{Fault, Plan};
 use crate::spec::{Encoder, Job, Keyframes, Spec};
+use crate::v4l2;
 
 /// One element. Its pads' functions hold it; it holds no pad.
 pub struct Core {
@@ -54,8 +54,6 @@ pub struct Inside {
 pub struct Flow {
     pub taken: u64,
     pub given: u64,
-    /// Out of the codec, since its last IDR; the IDR is the first.
-    pub since_idr: u32,
     pub gave_parameters: bool,
     pub memory: Option<gst::CapsFeatures>,
     pub size: Option<(i32, i32)>,
@@ -68,6 +66,8 @@ pub struct Flow {
     /// By how much the codec shifts its stamps.
     pub shift: gst::ClockTime,
     pub held: VecDeque<Held>,
+    /// The driver has failed: it gives nothing back any more.
+    pub failed: bool,
 }
 
 pub enum Held {
@@ -206,7 +206,7 @@ impl Core {
             let value = text(value).unwrap_or_default();
             self.facts.tell(&format!("set {name}.{control}={value}"));
         }
-        for control in encoders::ignored_controls(&controls) {
+        for control in v4l2::ignored_controls(&controls) {
             self.facts
                 .tell(&format!("warning control {control} is ignored"));
         }

@@ -88,6 +88,7 @@ fn suffer(
         }
         Fault::Fail(at) if number >= at => {
             core.facts.tell(&format!("fault fail at {number}"));
+            core.flow().failed = true;
             if let Some(element) = element {
                 gst::element_error!(
                     element,

@@ -54,6 +54,7 @@ mod plan;
 mod query;
 mod spec;
 mod units;
+mod v4l2;
 
 use gst::glib;
 use gstreamer as gst;

@@ -147,11 +147,12 @@ fn or(value: u32, driver: u32) -> u32 {
     if value == 0 { driver } else { value }
 }
 
+/// `iframeinterval` gives pictures that are intra but no IDRs: nothing can begin there, so here
+/// they are as all others.
 fn tegra_coding(core: &Core) -> Coding {
     Coding {
         kbits: core.uint("bitrate") / 1000,
         idr_every: or(core.uint("idrinterval"), 256),
-        intra_every: or(core.uint("iframeinterval"), 30),
         repeats_parameters: core.flag("insert-sps-pps"),
         delimiters: core.flag("insert-aud"),
         b_pictures: core.uint("num-B-Frames"),
@@ -160,11 +161,9 @@ fn tegra_coding(core: &Core) -> Coding {
 }
 
 fn cuvid_coding(core: &Core) -> Coding {
-    let interval = or(core.uint("iframeinterval"), 30);
     Coding {
         kbits: core.uint("bitrate") / 1000,
-        idr_every: interval,
-        intra_every: interval,
+        idr_every: or(core.uint("iframeinterval"), 30),
         repeats_parameters: true,
         delimiters: false,
         b_pictures: 0,

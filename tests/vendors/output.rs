@@ -91,7 +91,13 @@ fn push(core: &Core, proxy: &gst::ProxyPad, parent: Option<&gst::Object>, due: V
 }
 
 fn drain(core: &Core, proxy: &gst::ProxyPad, parent: Option<&gst::Object>) {
-    let due = due(&mut core.flow(), 0);
+    let due = {
+        let mut flow = core.flow();
+        if flow.failed {
+            flow.held.clear();
+        }
+        std::mem::take(&mut flow.held).into()
+    };
     // What is behind says so itself, and a drain has nobody to tell.
     if push(core, proxy, parent, due).is_err() {
         core.flow().held.clear();
@@ -110,17 +116,11 @@ fn as_the_vendor(
     };
     let idr = units::is_idr(&data);
     let coding = core.coding().ok_or(gst::FlowError::Error)?;
-    let (strip, marked, shift) = {
+    let (strip, shift) = {
         let mut flow = core.flow();
-        flow.since_idr = if idr { 0 } else { flow.since_idr + 1 };
         let repeated = flow.gave_parameters && !coding.repeats_parameters;
         flow.gave_parameters |= idr;
-        let marked = idr || flow.since_idr.is_multiple_of(coding.intra_every.max(1));
-        (
-            repeated || core.has(Fault::NoParameters),
-            marked,
-            flow.shift,
-        )
+        (repeated || core.has(Fault::NoParameters), flow.shift)
     };
     let mut unit = if strip {
         with_data(&unit, units::without_parameters(&data))
@@ -131,7 +131,7 @@ fn as_the_vendor(
     let back = |stamp: Option<gst::ClockTime>| stamp.and_then(|stamp| stamp.checked_sub(shift));
     buffer.set_pts(back(buffer.pts()));
     buffer.set_dts(back(buffer.dts()));
-    if marked && !encoder.marks_nothing {
+    if idr && !encoder.marks_nothing {
         buffer.unset_flags(gst::BufferFlags::DELTA_UNIT);
     } else {
         buffer.set_flags(gst::BufferFlags::DELTA_UNIT);
