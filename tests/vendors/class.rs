@@ -1,4 +1,4 @@
-//! The classes: one an element, all alike but for their rows of the tables. `GObject`` has
+//! The classes: one an element, all alike but for their rows of the tables. `GObject` has
 //! properties, templates and signals by class, so each needs its own.
 
 use gst::glib;
