@@ -101,7 +101,7 @@ fn keyframes_come_by_time_where_pictures_are_few() {
     }
 }
 
-/// Told to, what could be copied is encoded again: decoded by Debian's OpenH264 or libav.
+/// Told to, what could be copied is encoded again: decoded by Debian's `OpenH264` or libav.
 #[test]
 fn h264_is_encoded_again_when_told() {
     let settings = GraphSettings {

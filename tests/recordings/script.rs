@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 
 use reeld::daemon::room;
 use reeld::daemon::settings::{OnFailure, RoomProgress, RoomSettings, Turnover};
-use reeld::media::encoder::EncoderPath;
 use reeld::media::test_card::{CardVideo, TestCard};
-use reeld::media::{AudioOut, Equipment, EquipmentWatch, GraphSettings, InFlight, VideoMode};
+use reeld::media::{AudioOut, EquipmentWatch, GraphSettings, InFlight, VideoMode};
 use reeld::recorder::WriterSettings;
 use reeld::recorder::summary::RecordingSummary;
 use reeld::room::{
@@ -36,7 +35,7 @@ pub fn settings(root: &Path, segment: Duration) -> RoomSettings {
     RoomSettings {
         root: root.to_owned(),
         room: "room".to_owned(),
-        equipment: EquipmentWatch::known(software()),
+        equipment: EquipmentWatch::known(crate::software()),
         graph: GraphSettings {
             mode: VideoMode::Auto,
             coders: None,
@@ -65,20 +64,12 @@ pub fn settings(root: &Path, segment: Duration) -> RoomSettings {
     }
 }
 
-/// What decodes and encodes without any hardware.
-fn software() -> Equipment {
-    let x264 = |path: EncoderPath| path.factory() == "x264enc" && path.scaler() == "videoscale";
-    Equipment::installed(x264).unwrap()
-}
-
 fn card(codec: Codec) -> CardVideo {
     CardVideo {
         // What is no video codec stays the recorder's problem.
-        codec: if codec == Codec::Opus {
-            Codec::H264
-        } else {
-            codec
-        },
+        codec: Some(codec)
+            .filter(|it| *it != Codec::Opus)
+            .unwrap_or(Codec::H264),
         width: 320,
         height: 180,
         bitrate: 300_000,
