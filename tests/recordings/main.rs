@@ -10,8 +10,6 @@ mod trouble;
 mod turnover;
 
 use reeld::daemon::settings::RoomSettings;
-use reeld::media::Equipment;
-use reeld::media::encoder::EncoderPath;
 use reeld::recorder::DropReason;
 use reeld::room::{Codec, Source};
 use tempfile::TempDir;
@@ -425,10 +423,4 @@ fn whatever_people_are_called_their_files_stay_in_the_room() {
         assert_eq!(&recording.manifest.participant.identity, name);
         assert_eq!(recording.manifest.room.name, "../../tmp");
     }
-}
-
-/// What decodes and encodes without any hardware.
-fn software() -> Equipment {
-    let x264 = |path: EncoderPath| path.factory() == "x264enc" && path.scaler() == "videoscale";
-    Equipment::installed(x264).unwrap()
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use reeld::daemon::room;
 use reeld::daemon::settings::{OnFailure, RoomProgress, RoomSettings, Turnover};
 use reeld::media::test_card::{CardVideo, TestCard};
-use reeld::media::{AudioOut, EquipmentWatch, GraphSettings, InFlight, VideoMode};
+use reeld::media::{AudioOut, Equipment, EquipmentWatch, GraphSettings, InFlight, VideoMode};
 use reeld::recorder::WriterSettings;
 use reeld::recorder::summary::RecordingSummary;
 use reeld::room::{
@@ -35,7 +35,7 @@ pub fn settings(root: &Path, segment: Duration) -> RoomSettings {
     RoomSettings {
         root: root.to_owned(),
         room: "room".to_owned(),
-        equipment: EquipmentWatch::known(crate::software()),
+        equipment: EquipmentWatch::known(Equipment::installed(|it| !it.is_hardware()).unwrap()),
         graph: GraphSettings {
             mode: VideoMode::Auto,
             coders: None,
@@ -153,11 +153,8 @@ impl Room {
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let recorder = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(2)
-                .enable_time()
-                .build()
-                .unwrap();
+            let mut runtime = tokio::runtime::Builder::new_multi_thread();
+            let runtime = runtime.worker_threads(2).enable_time().build().unwrap();
             let (progress, _) = watch::channel(RoomProgress::default());
             runtime.block_on(room::follow(
                 settings,
