@@ -1,5 +1,5 @@
 //! What decoders are tried with: ten pictures, the last four of half the size, as when a server
-//! chooses another layer. Made by `scripts/samples`.
+//! chooses another layer. Made by `samples/make.py`.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes src/media/decoder/samples: what decoders are tried with. Needs ffmpeg with libvpx, libaom,
+"""Makes the samples beside it: what decoders are tried with. Needs ffmpeg with libvpx, libaom,
 libx264 and libx265.
 
 A sample has ten pictures; from the seventh on they have half the size, as when a server chooses
@@ -11,7 +11,7 @@ import struct
 import subprocess
 import tempfile
 
-PLACE = pathlib.Path(__file__).resolve().parent.parent / "src/media/decoder/samples"
+PLACE = pathlib.Path(__file__).resolve().parent
 SIZES = [(640, 360, 6), (320, 180, 4)]
 REALTIME = ["-deadline", "realtime", "-cpu-used", "8", "-lag-in-frames", "0", "-auto-alt-ref", "0"]
 ENCODERS = {
@@ -55,7 +55,6 @@ def means(file, width, height):
 
 
 def main():
-    PLACE.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         for codec, options in ENCODERS.items():
             sample = b""
