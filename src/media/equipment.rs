@@ -74,23 +74,31 @@ impl Equipment {
         })
     }
 
-    /// Strikes off what failed, if something else is left that can do the same; says whether.
+    /// Strikes off what failed, if something else is left that can do the same; says whether. Of a
+    /// decoder that is the last one, what stands behind it is tried instead: a scaler that does not
+    /// take its pictures shows there.
     pub fn lose(&mut self, codec: Codec, failed: Coders, part: Part) -> bool {
+        let parts: &[Part] = match part {
+            Part::Encoder => &[Part::Encoder],
+            Part::Decoder => &[Part::Decoder, Part::Encoder],
+            Part::Other => &[],
+        };
+        let mut rests = parts.iter().map(|part| self.without(codec, failed, *part));
+        let Some(rest) = rests.find(|rest| rest.coders(codec).is_ok()) else {
+            return false;
+        };
+        *self = rest;
+        true
+    }
+
+    fn without(&self, codec: Codec, failed: Coders, part: Part) -> Self {
         let mut rest = self.clone();
-        match part {
-            Part::Encoder => rest.encoders.retain(|path| *path != failed.encoder),
-            Part::Decoder => {
-                if let Some(decoders) = rest.decoders.get_mut(&codec) {
-                    decoders.retain(|decoder| *decoder != failed.decoder);
-                }
-            }
-            Part::Other => return false,
+        if part == Part::Encoder {
+            rest.encoders.retain(|path| *path != failed.encoder);
+        } else if let Some(decoders) = rest.decoders.get_mut(&codec) {
+            decoders.retain(|decoder| *decoder != failed.decoder);
         }
-        let left = rest.coders(codec).is_ok();
-        if left {
-            *self = rest;
-        }
-        left
+        rest
     }
 }
 
@@ -182,6 +190,14 @@ mod tests {
             "the last"
         );
         assert!(!equipment.lose(Codec::Vp8, third, Part::Other));
+        let mut last = Equipment::new(
+            vec![jetson, software],
+            BTreeMap::from([(Codec::Vp8, Decoder::of(Codec::Vp8).skip(4).collect())]),
+        );
+        let pair = last.coders(Codec::Vp8).unwrap();
+        assert_eq!(pair.decoder.factory(), "vp8dec");
+        assert!(last.lose(Codec::Vp8, pair, Part::Decoder), "by its encoder");
+        assert_eq!(last.coders(Codec::Vp8).unwrap().encoder, software);
         assert_eq!(equipment.coders(Codec::Vp8).unwrap(), third);
         assert!(equipment.coders(Codec::Av1).is_err());
     }

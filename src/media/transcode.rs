@@ -1,9 +1,12 @@
 //! Video that TS players cannot take, or that is to be smaller, is decoded and encoded again.
 //!
 //! ```text
-//!  feed ─► decoder ─► places ─► queue ─► converter ─► encoder ─► appsink ─► line ─► h264parse …
-//!          (feed's thread)               (queue's thread)                   (line's thread)
+//!  feed ─► decoder ─► places ─► converter ─► queue ─► encoder ─► appsink ─► line ─► h264parse …
+//!          (feed's thread)                           (queue's thread)      (line's thread)
 //! ```
+//!
+//! Pictures wait for the encoder as small as they will be, and the work is shared between two
+//! threads: decoding and scaling take about as long as encoding.
 //!
 //! The line is the bounded queue of encoded units before the mux: it blocks the encoder, never
 //! the decoder. A decoded picture that finds no place before the encoder is dropped.
@@ -168,11 +171,14 @@ pub(super) fn build(
     let sink = sink(line, &transit, counters)?;
     let mut stages = vec![feed.element()];
     stages.extend(&decoding);
+    stages.extend(&encoding.scaling);
     stages.push(&queue);
-    stages.extend(&encoding.elements);
+    stages.extend(&encoding.coding);
     stages.push(&sink);
     chain(pipeline, &stages)?;
-    limit(&queue, settings, feed, &transit, counters)?;
+    let entrance = pad(encoding.entrance()?, "sink")?;
+    let exit = pad(&queue, "src")?;
+    limit(&entrance, &exit, settings, feed, &transit, counters);
     take_marks(feed, line, decoder, &transit)?;
     Ok(Transcoder {
         coders,
@@ -186,8 +192,10 @@ pub(super) fn build(
 
 /// From raw pictures to encoded units.
 pub(super) struct Encoding {
-    /// To be linked in this order.
-    pub(super) elements: Vec<gst::Element>,
+    /// What converts and scales, to be linked in this order.
+    pub(super) scaling: Vec<gst::Element>,
+    /// What encodes, behind that.
+    pub(super) coding: Vec<gst::Element>,
     pub(super) scaler: Scaler,
     pub(super) keyframes: KeyframeAsker,
     /// Properties of the encoder that the installed one does not have.
@@ -203,13 +211,13 @@ impl Encoding {
         pace: Duration,
         lines: Option<NonZeroU32>,
     ) -> Result<Self, MediaError> {
-        let mut elements = path.converter.make()?;
+        let mut scaling = path.converter.make()?;
         let raw = make("capsfilter", "raw-caps")?;
         let made = setup::encoder(path.row, aim)?;
         let encoded = make("capsfilter", "encoded-caps")?;
         let request = path.row.request;
         let keyframes = KeyframeAsker::install(&made.element, request, pace)?;
-        let first = elements
+        let first = scaling
             .first()
             .ok_or_else(|| failed(path.converter.name, "creation"))?;
         let form = Form {
@@ -223,13 +231,20 @@ impl Encoding {
                 output.set_property("caps", setup::output_caps(row, size));
             }
         })?;
-        elements.extend([raw, made.element, encoded]);
+        scaling.push(raw);
         Ok(Self {
-            elements,
+            scaling,
+            coding: vec![made.element, encoded],
             scaler,
             keyframes,
             missing: made.missing,
         })
+    }
+
+    /// Where pictures go in.
+    fn entrance(&self) -> Result<&gst::Element, MediaError> {
+        let first = self.scaling.first();
+        first.ok_or_else(|| failed("raw-caps", "finding what is in front"))
     }
 }
 
@@ -248,23 +263,25 @@ fn aim(path: EncoderPath, settings: &GraphSettings) -> Aim {
     }
 }
 
-/// Counts pictures, and drops those that find no place before the encoder.
+/// Counts pictures at the `entrance`, and drops those that find no place before the encoder; one
+/// is free again when a picture comes to the `exit`.
 fn limit(
-    queue: &gst::Element,
+    entrance: &gst::Pad,
+    exit: &gst::Pad,
     settings: &GraphSettings,
     feed: &Line,
     transit: &Arc<Mutex<Transit>>,
     counters: &Arc<Counters>,
-) -> Result<(), MediaError> {
+) {
     let places = Arc::new(Places::new(settings.in_flight.pictures()));
-    let entrance = Arc::clone(&places);
+    let taking = Arc::clone(&places);
     let (transit, counters) = (Arc::clone(transit), Arc::clone(counters));
     let received = Arc::clone(feed.progress());
-    pad(queue, "sink")?.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+    entrance.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
         counters.decoded.add(1);
         let at = info.buffer().and_then(|picture| picture.pts());
         let at = at.map_or(Duration::MAX, Duration::from);
-        let kept = entrance.take(at, || received.told());
+        let kept = taking.take(at, || received.told());
         locked(&transit).decoded(at, kept);
         if kept {
             return gst::PadProbeReturn::Ok;
@@ -277,11 +294,10 @@ fn limit(
         // Not Drop: gstreamer-rs has released the picture, GStreamer would try to once more.
         gst::PadProbeReturn::Handled
     });
-    pad(queue, "src")?.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+    exit.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
         places.give_back();
         gst::PadProbeReturn::Ok
     });
-    Ok(())
 }
 
 /// Takes marks out of the feed, and declares their gaps on the line when no picture is inside.

@@ -141,7 +141,7 @@ impl Bench {
         let sink = make("appsink", "encoded")?;
         set(&sink, "sync", false)?;
         let mut stages = vec![&src];
-        stages.extend(&encoding.elements);
+        stages.extend(encoding.scaling.iter().chain(&encoding.coding));
         stages.push(&sink);
         chain(&pipeline, &stages)?;
         pipeline
