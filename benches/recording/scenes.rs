@@ -13,8 +13,7 @@ use crate::stage::server::{API_KEY, API_SECRET};
 /// Lines of all recordings.
 const LINES: u32 = 720;
 
-/// Somebody who publishes at 30 pictures a second, 2 Mb/s, and unbroken sound, before the recorder
-/// comes.
+/// Somebody who publishes 30 busy pictures a second and unbroken sound before the recorder comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Setting {
@@ -86,14 +85,14 @@ impl Setting {
                 "--codec",
                 self.codec(),
                 "--size",
-                self.size(),
+                &format!("{}x{}", self.lines() * 16 / 9, self.lines()),
                 "--bitrate",
-                "2000000",
+                &self.bitrate().to_string(),
                 "--busy",
                 "--no-dtx",
             ],
         );
-        // libwebrtc begins low and has found out by then that it may send 2 Mb/s.
+        // libwebrtc begins low and has found out by then what it may send.
         publisher.await_second(9);
         let mut command = reeld::command();
         command
@@ -118,7 +117,9 @@ impl Setting {
         let take = scene.take(&summary, "performer");
         take.assert_streams(&[("audio", self.audio()), ("video", "h264")]);
         take.assert_height(LINES);
-        publisher.stop();
+        // libwebrtc sends smaller pictures where it lacks time or bandwidth.
+        let sent = publisher.stop().layers;
+        assert_eq!(sent, [self.lines()], "lines that were sent at the end");
         Measured {
             cost,
             recording: summary.recordings.remove(0),
@@ -132,10 +133,21 @@ impl Setting {
         }
     }
 
-    const fn size(self) -> &'static str {
+    /// Lines of the picture that is sent.
+    const fn lines(self) -> u32 {
         match self {
-            Self::H264 | Self::Opus | Self::Vp8 => "1280x720",
-            Self::Scaled => "1920x1080",
+            Self::H264 | Self::Opus | Self::Vp8 => 720,
+            Self::Scaled => 1080,
+        }
+    }
+
+    /// What the publisher may send, in bit/s: what LiveKit's clients allow 1080 lines, and what
+    /// 720 of them need.
+    const fn bitrate(self) -> u32 {
+        match self {
+            Self::H264 | Self::Opus | Self::Vp8 => 2_000_000,
+            // With 2 Mb/s libwebrtc sends 720 lines.
+            Self::Scaled => 3_000_000,
         }
     }
 
