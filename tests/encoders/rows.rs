@@ -43,7 +43,7 @@ fn jetson_with_nvvidconv() {
     }
 }
 
-/// Trap: DeepStream's converter stands in for nvvidconv.
+/// Trap: `DeepStream`'s converter stands in for nvvidconv.
 #[test]
 fn jetson_with_nvvideoconvert() {
     record(
