@@ -11,9 +11,13 @@ use gstreamer_app::AppSrc;
 use super::MediaError;
 use super::elements::{failed, make, pad, set};
 use super::level::Limits;
+use crate::timebase::TICKS_PER_SECOND;
 
 /// Announcements that may wait in a queue: while it is stuck, more of them say nothing new.
 const WAITING_EVENTS: usize = 2;
+
+/// A tick of the TS clock, rounded up: the least that two pictures lie apart.
+pub(super) const TICK: Duration = Duration::from_nanos(1_000_000_000 / TICKS_PER_SECOND + 1);
 
 /// One encoded unit on its way into a queue. Times are the pipeline's.
 pub(super) struct Unit {

@@ -8,6 +8,15 @@ use super::aside::{Outcome, Program};
 use super::verdict::Verdict;
 use super::{decoder, encoder};
 
+/// From picture to picture of a trial.
+pub(super) const FRAME: Duration = Duration::from_nanos(33_333_333);
+
+/// The number of the picture of a trial that has this time.
+pub(super) fn number_at(at: Duration) -> u32 {
+    let number = (at + FRAME / 2).as_nanos() / FRAME.as_nanos();
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
 /// What to try.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -168,7 +168,12 @@ fn size_of(event: &gst::Event) -> Option<PictureSize> {
     let gst::EventView::Caps(caps) = event.view() else {
         return None;
     };
-    let caps = caps.caps().structure(0)?;
+    size_in(caps.caps())
+}
+
+/// The size that caps of raw video say.
+pub(super) fn size_in(caps: &gst::CapsRef) -> Option<PictureSize> {
+    let caps = caps.structure(0)?;
     let pixels = |name| u32::try_from(caps.get::<i32>(name).ok()?).ok();
     Some(PictureSize {
         width: pixels("width")?,

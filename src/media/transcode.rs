@@ -33,13 +33,12 @@ use super::encoder::setup::{self, Aim};
 use super::graph::GraphSettings;
 use super::level::Limits;
 use super::limit::Places;
-use super::line::{Line, Unit};
+use super::line::{Line, TICK, Unit};
 use super::scale::{Form, Scaler};
 use super::stall::Stall;
 use super::transit::Transit;
 use super::{MediaError, Part};
 use crate::room::Codec;
-use crate::timebase::TICKS_PER_SECOND;
 
 /// What comes out.
 pub(super) const OUTPUT: Copied = Copied::H264;
@@ -56,9 +55,6 @@ const UNTIL: &str = "until";
 
 /// Pictures a second that the encoder is told of; WebRTC does not say.
 pub(super) const NOMINAL_RATE: u32 = 30;
-
-/// A tick of the TS clock, rounded up: the least that two pictures lie apart.
-const TICK: Duration = Duration::from_nanos(1_000_000_000 / TICKS_PER_SECOND + 1);
 
 /// What decodes and what encodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,13 +11,12 @@ use super::counts::Counters;
 use super::feed::Feed;
 use super::gate::Gate;
 use super::level::Limits;
-use super::line::{Line, Unit};
+use super::line::{Line, TICK, Unit};
 use super::mux::Mux;
 use super::transcode::Transcoder;
 use super::treatment::Treatment;
 use super::{Admission, DropReason, GraphSettings, MediaError, transcode};
 use crate::room::{AccessUnit, Codec};
-use crate::timebase::TICKS_PER_SECOND;
 
 /// Three seconds of a 10 Mb/s stream.
 const LIMITS: Limits = Limits {
@@ -27,9 +26,6 @@ const LIMITS: Limits = Limits {
 
 /// Video that pauses for less holds the sound back in the mux, which costs nothing.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// A tick of the TS clock, rounded up: the least that two pictures lie apart.
-const TICK: Duration = Duration::from_nanos(1_000_000_000 / TICKS_PER_SECOND + 1);
 
 /// The entrance for video.
 #[derive(Debug)]

@@ -9,15 +9,15 @@ use gstreamer_app::{AppSink, AppSrc};
 use serde::{Deserialize, Serialize};
 
 use super::{Decoder, caps, sample};
+use crate::bitstream::PictureSize;
 use crate::media::MediaError;
 use crate::media::convert::{Converter, Memory, SOFTWARE};
 use crate::media::elements::{chain, complaint, failed, make, set};
 use crate::media::encoder::CONVERTER_ROWS;
 use crate::media::line::{Unit, clock_time};
+use crate::media::probe::{FRAME, number_at};
+use crate::media::scale::size_in;
 use crate::room::Codec;
-
-/// From picture to picture.
-const FRAME: Duration = Duration::from_nanos(33_333_333);
 
 static IN_SOFTWARE: Converter = SOFTWARE;
 
@@ -140,11 +140,9 @@ fn decode(
 
 /// What a picture is.
 fn facts(sample: &gst::Sample, after: Duration) -> Option<PictureFacts> {
-    let caps = sample.caps()?.structure(0)?;
-    let pixels = |name| u32::try_from(caps.get::<i32>(name).ok()?).ok();
-    let (width, height) = (pixels("width")?, pixels("height")?);
+    let PictureSize { width, height } = size_in(sample.caps()?)?;
     let buffer = sample.buffer()?;
-    let number = (Duration::from(buffer.pts()?) + FRAME / 2).as_nanos() / FRAME.as_nanos();
+    let number = number_at(buffer.pts()?.into());
     let bytes = buffer.map_readable().ok()?;
     // Rows of I420 are a multiple of four bytes long.
     let row = usize::try_from(width.next_multiple_of(4)).ok()?;
@@ -155,7 +153,7 @@ fn facts(sample: &gst::Sample, after: Duration) -> Option<PictureFacts> {
     }
     let count = u64::from(width) * u64::from(height);
     Some(PictureFacts {
-        number: u32::try_from(number).unwrap_or(u32::MAX),
+        number,
         size: (width, height),
         luma: u8::try_from((sum + count / 2).checked_div(count)?).ok()?,
         after,

@@ -17,6 +17,7 @@ use crate::media::MediaError;
 use crate::media::convert::Memory;
 use crate::media::elements::{chain, complaint, failed, make, set};
 use crate::media::line::clock_time;
+use crate::media::probe::{FRAME, number_at};
 use crate::media::transcode::{Encoding, read_unit};
 use crate::room::Codec;
 
@@ -32,9 +33,6 @@ pub const ASKED: u32 = 7;
 /// How long the first unit is waited for before the keyframe is asked for: from then on NVIDIA's
 /// encoder takes requests.
 const FIRST_UNIT: Duration = Duration::from_secs(1);
-
-/// From picture to picture.
-const FRAME: Duration = Duration::from_nanos(33_333_333);
 
 /// What to try.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -197,10 +195,9 @@ impl Bench {
         let Some(unit) = read_unit(&sample) else {
             return;
         };
-        let number = (unit.at + FRAME / 2).as_nanos() / FRAME.as_nanos();
         let facts = facts(&unit.data);
         report.units.push(UnitFacts {
-            picture: u32::try_from(number).unwrap_or(u32::MAX),
+            picture: number_at(unit.at),
             after: self.first_in.elapsed(),
             ..facts
         });

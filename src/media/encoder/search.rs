@@ -123,30 +123,38 @@ impl Search {
 
     fn decodes(&self, decoder: Decoder, cache: &mut Cache) -> Verdict {
         let name = format!("{} {}", decoder.factory(), decoder.codec());
-        if let Some(verdict) = cache.get(&name).filter(|_| !self.fresh) {
-            return verdict.clone();
-        }
-        let verdict = decoder::trial::attempt(&self.program, decoder);
-        tracing::debug!(decoder = decoder.factory(), codec = %decoder.codec(), "trial: {verdict}");
-        cache.put(name, &verdict);
-        verdict
+        self.known_or(name, cache, || {
+            decoder::trial::attempt(&self.program, decoder)
+        })
     }
 
     fn verdict(&self, path: EncoderPath, wanted: &Wanted, cache: &mut Cache) -> Verdict {
         let size = trial_output(path, wanted.lines);
         let name = format!("{path} {}x{} {}", size.0, size.1, wanted.bitrate);
+        self.known_or(name, cache, || {
+            let order = Order {
+                encoder: path.factory().to_owned(),
+                scaler: path.scaler().to_owned(),
+                size: (TRIAL_SIZE.width, TRIAL_SIZE.height),
+                lines: wanted.lines,
+                bitrate: wanted.bitrate,
+            };
+            trial::attempt(&self.program, order, size)
+        })
+    }
+
+    /// What is known of `name`, else what a trial finds.
+    fn known_or(
+        &self,
+        name: String,
+        cache: &mut Cache,
+        attempt: impl FnOnce() -> Verdict,
+    ) -> Verdict {
         if let Some(verdict) = cache.get(&name).filter(|_| !self.fresh) {
             return verdict.clone();
         }
-        let order = Order {
-            encoder: path.factory().to_owned(),
-            scaler: path.scaler().to_owned(),
-            size: (TRIAL_SIZE.width, TRIAL_SIZE.height),
-            lines: wanted.lines,
-            bitrate: wanted.bitrate,
-        };
-        let verdict = trial::attempt(&self.program, order, size);
-        tracing::debug!(encoder = %path, "trial: {verdict}");
+        let verdict = attempt();
+        tracing::debug!(what = name, "trial: {verdict}");
         cache.put(name, &verdict);
         verdict
     }
