@@ -17,11 +17,8 @@ use crate::room::Codec;
 /// What a camera sends, in pictures a second: less than that does not keep up.
 const CAMERA: f64 = 30.0;
 
-/// What is decoded to be encoded again; the rest with `video.mode = "transcode"` only.
-const DECODED: [Codec; 3] = [Codec::Vp8, Codec::Vp9, Codec::Av1];
-
-/// All that could be.
-const ALL: [Codec; 5] = [Codec::Vp8, Codec::Vp9, Codec::Av1, Codec::H264, Codec::H265];
+/// All that could be decoded.
+const ALL: &[Codec] = equipment::decoded(VideoMode::Transcode);
 
 /// The encoders and decoders that are installed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -80,14 +77,14 @@ pub struct Looked {
 /// one that hangs.
 #[must_use]
 pub fn look(config: &Config, fresh: bool) -> Option<Looked> {
-    let decoded: &[Codec] = match config.video.mode {
-        VideoMode::Passthrough => return None,
-        VideoMode::Auto => &DECODED,
-        VideoMode::Transcode => &ALL,
-    };
+    if config.video.mode == VideoMode::Passthrough {
+        return None;
+    }
+    let decoded = equipment::decoded(config.video.mode);
     let wanted = equipment::wanted(config);
-    let found = equipment::search(fresh).run_all(&wanted);
-    let decoders = equipment::search(fresh).all_decoders(&ALL);
+    let search = equipment::search(fresh);
+    let found = search.run_all(&wanted);
+    let decoders = search.all_decoders(ALL);
     Some(Looked {
         tried: found.map(|found| found.tried),
         choice: wanted.choice,
