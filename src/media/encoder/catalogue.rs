@@ -209,6 +209,9 @@ const X264: EncoderRow = EncoderRow {
         // Two seconds instead of 600 ms: nobody waits for the picture, and what scrolls or turns
         // pages is 1 to 2 dB better.
         ("vbv-buf-capacity", Value::Fixed("2000")),
+        // Of a picture that stands still, nothing finer is seen; it would be filled up with the
+        // sender's coding noise until the bitrate is spent.
+        ("qp-min", Value::Fixed("20")),
         ("threads", Value::Fixed("1")),
         ("bframes", Value::Fixed("0")),
         ("ref", Value::Fixed("1")),
