@@ -19,6 +19,8 @@
 //! - [`verify`]: reads a finished file back and says whether it is sound.
 //! - [`daemon`]: which rooms to record, waiting for them, ordered shutdown.
 //! - [`board`]: which box this is, for words only. [`doctor`]: what it is fit for, with what to do.
+//! - [`governor`]: what is given up so that memory stays within its budget. [`buffers`]: what waits
+//!   where.
 //! - [`backoff`]: how long to wait between tries; pure.
 //! - [`config`]: the strict, documented schema.
 //! - [`logging`]: human lines on a terminal, structured fields in the journal.
@@ -27,10 +29,12 @@
 pub mod backoff;
 pub mod bitstream;
 pub mod board;
+pub mod buffers;
 pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod doctor;
+pub mod governor;
 pub mod logging;
 pub mod media;
 pub mod recorder;

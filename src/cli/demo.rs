@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::nothing::Nothing;
 use super::progress::{self, Style};
-use super::record::{keep, listen, require_room, runtime};
+use super::record::{govern, keep, listen, means, require_room, runtime};
 use super::results::Results;
 use super::summary::Report;
 use super::{Exit, Failure};
@@ -84,6 +84,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     recorder::prepare(&config.output)?;
     let keeper = keep(&config)?;
     let equipment = equipment::start(&config)?;
+    let governing = govern(&config)?;
     runtime()?.block_on(async {
         require_room(&keeper).await?;
         let stop = CancellationToken::new();
@@ -100,9 +101,10 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         let source =
             tokio::task::spawn_blocking(move || synthetic::run(camera, length, &sender, orders));
         let (progress, watched) = watch::channel(RoomProgress::default());
+        governing.look_at(watched.clone()).await;
         let shown = tokio::spawn(progress::show(style, watched));
-        let settings =
-            join::room_settings(&config, ROOM, OnFailure::Stop, keeper.watch(), equipment);
+        let means = means(&keeper, equipment, &governing);
+        let settings = join::room_settings(&config, ROOM, OnFailure::Stop, &means);
         let mut report = Report::new(ROOM);
         let totals = room::follow(settings, events, commands, stop, progress, |summary| {
             report.add(summary);

@@ -16,9 +16,11 @@ use super::{Exit, Failure, signals};
 use crate::config::units::parse_duration;
 use crate::config::{self, Config, Flags, Room};
 use crate::daemon::equipment;
+use crate::daemon::governing::Governing;
 use crate::daemon::join::{self, Stay};
 use crate::daemon::recovery::Recovery;
-use crate::daemon::settings::{OnFailure, RoomProgress};
+use crate::daemon::settings::{Means, OnFailure, RoomProgress};
+use crate::media::EquipmentWatch;
 use crate::room::RoomEnd;
 use crate::room::livekit;
 use crate::storage::{Keeper, Limits};
@@ -81,15 +83,16 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let keeper = keep(&config)?;
     let equipment = equipment::start(&config)?;
     let _recovery = recover(&config)?;
+    let governing = govern(&config)?;
     runtime()?.block_on(async {
         require_room(&keeper).await?;
         let stop = CancellationToken::new();
         listen(&stop, args.duration)?;
         let (progress, watched) = watch::channel(RoomProgress::default());
+        governing.look_at(watched.clone()).await;
         let shown = tokio::spawn(progress::show(style, watched));
-        let storage = keeper.watch();
-        let settings =
-            join::room_settings(&config, &room.name, OnFailure::Stop, storage, equipment);
+        let means = means(&keeper, equipment, &governing);
+        let settings = join::room_settings(&config, &room.name, OnFailure::Stop, &means);
         let mut report = Report::new(&room.name);
         let stay = join::record(plan, settings, stop, progress, |summary| {
             report.add(summary);
@@ -123,6 +126,23 @@ pub(super) fn keep(config: &Config) -> Result<Keeper, Failure> {
         doing: "starting a thread for the storage",
         source,
     })
+}
+
+/// Starts to watch memory, processor and disk.
+pub(super) fn govern(config: &Config) -> Result<Governing, Failure> {
+    Governing::start(config).map_err(|source| Failure::System {
+        doing: "starting a thread for the governor",
+        source,
+    })
+}
+
+/// What a room is recorded with.
+pub(super) fn means(keeper: &Keeper, equipment: EquipmentWatch, governing: &Governing) -> Means {
+    Means {
+        storage: keeper.watch(),
+        equipment,
+        orders: governing.orders(),
+    }
 }
 
 /// Fails when the storage takes no recordings, so that this is said before anything is joined.

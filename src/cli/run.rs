@@ -37,12 +37,13 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let keeper = record::keep(&config)?;
     let equipment = equipment::start(&config)?;
     let recovery = record::recover(&config)?;
+    let governing = record::govern(&config)?;
     record::runtime()?.block_on(async {
         let stop = CancellationToken::new();
         signals::stop_on_signals(stop.clone())
             .map_err(|source| Failure::System { doing: "listening for signals", source })?;
         tracing::info!(rooms = config.rooms.len(), output = %config.output.display(), "reeld is running");
-        rooms::run(&config, &Care::new(keeper, recovery), &equipment, &stop).await?;
+        rooms::run(&config, &Care::new(keeper, recovery), &equipment, &governing, &stop).await?;
         tracing::info!("reeld has stopped");
         Ok(Exit::Done)
     })

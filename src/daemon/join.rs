@@ -7,14 +7,13 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::room;
-use super::settings::{OnFailure, RoomProgress, RoomSettings, RoomTotals, Turnover};
+use super::settings::{Means, OnFailure, RoomProgress, RoomSettings, RoomTotals, Turnover};
 use crate::config::{self, Config, Connection};
-use crate::media::{self, AudioOut, EquipmentWatch, GraphSettings, InFlight, VideoMode};
+use crate::media::{self, AudioOut, GraphSettings, InFlight, Saving, VideoMode};
 use crate::recorder::WriterSettings;
 use crate::recorder::summary::RecordingSummary;
 use crate::room::livekit::{self, Credentials, Join, LiveKitError};
 use crate::room::{COMMAND_QUEUE, Codec, EventSender, RoomEnd, Selection, SelectionError};
-use crate::storage::Storage;
 
 /// How long the source may take to leave once everything is sealed.
 const LEAVE: Duration = Duration::from_secs(3);
@@ -128,8 +127,7 @@ pub fn room_settings(
     config: &Config,
     room: &str,
     on_failure: OnFailure,
-    storage: watch::Receiver<Storage>,
-    equipment: EquipmentWatch,
+    means: &Means,
 ) -> RoomSettings {
     let audio = match config.audio.codec {
         config::AudioCodec::Aac => AudioOut::Aac {
@@ -145,6 +143,7 @@ pub fn room_settings(
             coders: None,
             max_lines: config.video.most_lines(),
             in_flight: InFlight::new(config.video.in_flight).unwrap_or_default(),
+            saving: Saving::default(),
             video_bitrate: config.video.bitrate.bits_per_second(),
             keyframe_interval: config.video.keyframe_interval,
             audio,
@@ -166,8 +165,9 @@ pub fn room_settings(
                 .quota
                 .map(|quota| quota.bytes() / PART_OF_QUOTA),
         },
-        storage,
-        equipment,
+        storage: means.storage.clone(),
+        equipment: means.equipment.clone(),
+        orders: means.orders.clone(),
         on_failure,
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use crate::backoff::Backoff;
+use crate::buffers::Buffer;
 use crate::recorder::summary::RecordingProgress;
 use crate::room::{
     AccessUnit, Delivery, EventSender, Interruption, ReceiverGone, RoomEvent, Source, Track,
@@ -164,6 +165,16 @@ impl Live {
         if let Some(next) = self.successor.take() {
             self.state = State::Recording(next);
         }
+    }
+
+    /// What waits for the recording, and for the one that is to take over.
+    pub(super) fn inboxes(&self) -> impl Iterator<Item = Buffer> {
+        let current = match &self.state {
+            State::Recording(running) => Some(running),
+            State::Suspended | State::Failed { .. } => None,
+        };
+        let all = current.into_iter().chain(&self.successor);
+        all.map(|running| running.inbox.buffer("inbox"))
     }
 
     /// Ends what is recorded: the storage takes nothing any more. True if anything was.

@@ -18,10 +18,9 @@ use super::settings::{OnFailure, RoomProgress, RoomSettings, RoomTotals};
 use crate::recorder::recording::{self, INBOX, RecordingSetup};
 use crate::recorder::summary::{RecordingProgress, RecordingSummary};
 use crate::room::{
-    AccessUnit, EventReceiver, EventSender, Interruption, RoomCommand, RoomEvent, Track, TrackEnd,
-    TrackId,
+    AccessUnit, EventReceiver, EventSender, Interruption, RoomCommand, RoomEvent, Sending, Track,
+    TrackEnd, TrackId,
 };
-use crate::storage::Storage;
 
 /// How often progress is put together.
 const TICK: Duration = Duration::from_millis(500);
@@ -40,10 +39,12 @@ pub async fn follow(
     mut finished: impl FnMut(RecordingSummary),
 ) -> RoomTotals {
     let mut storage = Some(settings.storage.clone());
+    let mut orders = Some(settings.orders.clone());
     let mut room = Room {
         settings,
         commands,
         sid: String::new(),
+        sending: Sending::default(),
         interrupted: None,
         keys: BTreeMap::new(),
         live: BTreeMap::new(),
@@ -62,7 +63,7 @@ pub async fn follow(
             },
             _ = tick.tick() => {
                 room.attend(Instant::now());
-                progress.send_replace(room.progress());
+                progress.send_replace(room.progress(&events));
             }
             Some(ended) = room.tasks.join_next() => {
                 if room.ended(ended, &mut finished) && room.settings.on_failure == OnFailure::Stop {
@@ -74,6 +75,13 @@ pub async fn follow(
                     storage = None;
                 } else if !room.heed_storage() && room.settings.on_failure == OnFailure::Stop {
                     break;
+                }
+            }
+            known = changed(&mut orders) => {
+                if known {
+                    room.have_sent();
+                } else {
+                    orders = None;
                 }
             }
             () = stop.cancelled() => break,
@@ -94,11 +102,11 @@ pub async fn follow(
     room.totals
 }
 
-/// Waits for news of the storage; for ever when nobody looks after it any more, which is told
-/// once, as false.
-async fn changed(storage: &mut Option<watch::Receiver<Storage>>) -> bool {
-    match storage {
-        Some(storage) => storage.changed().await.is_ok(),
+/// Waits for news of the storage, or of the governor; for ever when nobody looks after it any more,
+/// which is told once, as false.
+async fn changed<T>(news: &mut Option<watch::Receiver<T>>) -> bool {
+    match news {
+        Some(news) => news.changed().await.is_ok(),
         None => std::future::pending().await,
     }
 }
@@ -107,6 +115,8 @@ struct Room {
     settings: RoomSettings,
     commands: mpsc::Sender<RoomCommand>,
     sid: String,
+    /// What the server was asked to send.
+    sending: Sending,
     /// What is broken between us and the room.
     interrupted: Option<Interruption>,
     keys: BTreeMap<TrackId, Key>,
@@ -266,6 +276,7 @@ impl Room {
             writer: self.settings.writer,
             cut_on_resize: self.settings.cut_on_resize,
             equipment: self.settings.equipment.clone(),
+            orders: self.settings.orders.clone(),
             max_unit_bytes: self.settings.max_unit_bytes,
             warn_after: self.settings.warn_after,
         };
@@ -348,8 +359,17 @@ impl Room {
         false
     }
 
+    /// Has the server send what the governor says. A full queue is tried again.
+    fn have_sent(&mut self) {
+        let sending = self.settings.orders.borrow().level.sending();
+        if sending != self.sending && self.commands.try_send(RoomCommand::Send(sending)).is_ok() {
+            self.sending = sending;
+        }
+    }
+
     /// Starts and ends what is due.
     fn attend(&mut self, now: Instant) {
+        self.have_sent();
         let (may_record, turnover) = (self.may_record(), self.settings.turnover);
         let due: Vec<(Key, Due)> = self
             .live
@@ -387,7 +407,7 @@ impl Room {
         }
     }
 
-    fn progress(&self) -> RoomProgress {
+    fn progress(&self, events: &EventReceiver) -> RoomProgress {
         let recordings = self.live.values().filter_map(|live| {
             let track = live.tracks.values().next()?;
             let State::Recording(running) = &live.state else {
@@ -396,8 +416,10 @@ impl Room {
             let progress = running.progress.borrow().clone();
             Some((track.participant.identity.clone(), track.source, progress))
         });
+        let inboxes = self.live.values().flat_map(Live::inboxes);
         RoomProgress {
             recordings: recordings.collect(),
+            buffers: inboxes.chain([events.buffer("room-events")]).collect(),
         }
     }
 }
@@ -407,15 +429,23 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::daemon::join;
+    use crate::daemon::settings::Means;
+    use crate::governor::Orders;
     use crate::media::{Equipment, EquipmentWatch};
     use crate::room::{COMMAND_QUEUE, Limit, Refusal, Refusals, Source};
+    use crate::storage::Storage;
 
     #[tokio::test]
     async fn refused_tracks_are_counted_by_reason() {
         let (_storage, watched) = watch::channel(Storage::default());
         let equipment = EquipmentWatch::known(Equipment::new(Vec::new(), BTreeMap::new()));
-        let settings =
-            join::room_settings(&Config::default(), "h", OnFailure::Stop, watched, equipment);
+        let (_orders, orders) = watch::channel(Orders::default());
+        let means = Means {
+            storage: watched,
+            equipment,
+            orders,
+        };
+        let settings = join::room_settings(&Config::default(), "h", OnFailure::Stop, &means);
         let (sender, events) = EventSender::channel();
         let (commands, _orders) = mpsc::channel(COMMAND_QUEUE);
         let (progress, _) = watch::channel(RoomProgress::default());

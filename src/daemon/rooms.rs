@@ -7,8 +7,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::care::Care;
+use super::governing::Governing;
 use super::join::{self, Stay};
-use super::settings::{OnFailure, RoomProgress};
+use super::settings::{Means, OnFailure, RoomProgress};
 use crate::backoff::Backoff;
 use crate::config::{Config, ConfigError, Room};
 use crate::media::EquipmentWatch;
@@ -54,6 +55,7 @@ pub async fn run(
     config: &Config,
     care: &Care,
     equipment: &EquipmentWatch,
+    governing: &Governing,
     stop: &CancellationToken,
 ) -> Result<(), RoomsError> {
     let rooms = config.require_rooms()?;
@@ -67,6 +69,7 @@ pub async fn run(
             room.clone(),
             care.clone(),
             equipment.clone(),
+            governing.clone(),
             stop.clone(),
         ));
     }
@@ -98,20 +101,21 @@ async fn keep_recording(
     room: Room,
     care: Care,
     equipment: EquipmentWatch,
+    governing: Governing,
     stop: CancellationToken,
 ) -> Result<(), RoomsError> {
+    let means = Means {
+        storage: care.watch(),
+        equipment,
+        orders: governing.orders(),
+    };
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     while !stop.is_cancelled() {
         let joined = Instant::now();
         // A plan is made anew for each stay: a token is minted and the selection starts empty.
-        let settings = join::room_settings(
-            &config,
-            &room.name,
-            OnFailure::Retry,
-            care.watch(),
-            equipment.clone(),
-        );
-        let (progress, _) = watch::channel(RoomProgress::default());
+        let settings = join::room_settings(&config, &room.name, OnFailure::Retry, &means);
+        let (progress, watched) = watch::channel(RoomProgress::default());
+        governing.look_at(watched).await;
         let Stay { end, totals } = join::record(
             plan(&config, &room)?,
             settings,

@@ -6,6 +6,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 pub use super::live::Turnover;
+use crate::buffers::Buffer;
+use crate::governor::Orders;
 use crate::media::{EquipmentWatch, GraphSettings};
 use crate::recorder::WriterSettings;
 use crate::recorder::summary::RecordingProgress;
@@ -35,8 +37,21 @@ pub struct RoomSettings {
     pub storage: watch::Receiver<Storage>,
     /// What decodes and encodes.
     pub equipment: EquipmentWatch,
+    /// What is to be given up.
+    pub orders: watch::Receiver<Orders>,
     /// What to do about a recording that failed.
     pub on_failure: OnFailure,
+}
+
+/// What all rooms share.
+#[derive(Debug, Clone)]
+pub struct Means {
+    /// Whether there may be recordings.
+    pub storage: watch::Receiver<Storage>,
+    /// What decodes and encodes.
+    pub equipment: EquipmentWatch,
+    /// What is to be given up.
+    pub orders: watch::Receiver<Orders>,
 }
 
 /// What to do about a recording that failed.
@@ -53,6 +68,8 @@ pub enum OnFailure {
 pub struct RoomProgress {
     /// Participant, source and state of each.
     pub recordings: Vec<(String, Source, RecordingProgress)>,
+    /// What waits for them.
+    pub buffers: Vec<Buffer>,
 }
 
 /// What a whole stay in a room was about.

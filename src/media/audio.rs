@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gstreamer as gst;
 
-use super::counts::Counters;
+use super::counts::{AudioCounts, Counters};
 use super::elements::{aac_encoder, chain, make, set, set_named};
 use super::feed::Feed;
 use super::fill::Filler;
@@ -13,6 +13,7 @@ use super::level::Limits;
 use super::line::Unit;
 use super::mux::Mux;
 use super::{Admission, AudioIn, AudioOut, DropReason, MediaError, opus};
+use crate::buffers::{self, Buffer, amount};
 use crate::room::Kind;
 
 /// Opus at 128 kb/s is 16 kB a second. The silence of a gap that is over enters all at once, and
@@ -116,6 +117,19 @@ impl AudioTrack {
     pub(super) fn advance(&mut self, to: Duration) {
         self.fill(to);
         self.feed.flush();
+    }
+
+    /// What waits to be decoded, or for the mux.
+    pub(super) fn buffer(&self, counts: &AudioCounts) -> Buffer {
+        Buffer {
+            name: "sound-entrance",
+            unit: buffers::Unit::Bytes,
+            depth: amount(self.feed.waiting()),
+            high_water: counts.queue_high_water,
+            limit: amount(LIMITS.bytes),
+            dropped: counts.dropped.of(DropReason::QueueFull)
+                + counts.dropped.of(DropReason::OutputBlocked),
+        }
     }
 
     /// Takes no more units; silence goes on until the graph is finished, because the mux and

@@ -44,6 +44,8 @@ pub struct VideoCounts {
     pub over_limit: u64,
     /// The same while the output took nothing: the encoder waited for it.
     pub over_limit_blocked: u64,
+    /// Decoded pictures that were given up so that the rest keeps up.
+    pub spared: u64,
     /// Pictures that left the encoder; zero when the track is passed through.
     pub encoded: u64,
     /// Units that reached the mux.
@@ -58,8 +60,8 @@ impl VideoCounts {
     /// failed.
     #[must_use]
     pub const fn missing(&self) -> u64 {
-        self.accepted
-            .saturating_sub(self.written + self.over_limit + self.over_limit_blocked)
+        let dropped = self.over_limit + self.over_limit_blocked + self.spared;
+        self.accepted.saturating_sub(self.written + dropped)
     }
 }
 
@@ -162,6 +164,7 @@ pub(super) struct Counters {
     pub(super) decoded: Counter,
     pub(super) over_limit: Counter,
     pub(super) over_limit_blocked: Counter,
+    pub(super) spared: Counter,
     pub(super) encoded: Counter,
     pub(super) dtx: Counter,
     pub(super) silence: Counter,
@@ -201,6 +204,7 @@ impl Counters {
                 decoded: self.decoded.get(),
                 over_limit: self.over_limit.get(),
                 over_limit_blocked: self.over_limit_blocked.get(),
+                spared: self.spared.get(),
                 encoded: self.encoded.get(),
                 written: self.video.written.get(),
                 queue_high_water: self.video.high_water.get(),

@@ -82,6 +82,7 @@ impl Feed {
 
     /// Hands over what was gathered. False when the graph is going down.
     pub(super) fn flush(&mut self) -> bool {
+        self.level.drain(self.line.out());
         match self.lot.take() {
             Some(lot) => self.line.push_lot(lot.list, lot.last),
             None => true,

@@ -19,17 +19,20 @@ pub enum DropReason {
     Late,
     /// The track was ended, or the graph has no track of this kind.
     NoTrack,
+    /// Video gives it up for what keeps up ([`super::Saving`]).
+    Spared,
 }
 
 impl DropReason {
     /// Every reason, in the order of [`DropReason::index`].
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::AwaitingKeyframe,
         Self::Discontinuity,
         Self::QueueFull,
         Self::OutputBlocked,
         Self::Late,
         Self::NoTrack,
+        Self::Spared,
     ];
 
     /// The stable name used in counters and manifests.
@@ -42,6 +45,7 @@ impl DropReason {
             Self::OutputBlocked => "output_blocked",
             Self::Late => "late",
             Self::NoTrack => "no_track",
+            Self::Spared => "spared",
         }
     }
 
@@ -72,6 +76,18 @@ impl Gate {
     /// The state before the first unit.
     pub(super) const fn new() -> Self {
         Self::Closed(DropReason::AwaitingKeyframe)
+    }
+
+    /// Video gives up what comes: it goes on with a keyframe.
+    pub(super) const fn spare(&mut self) {
+        *self = Self::Closed(DropReason::Spared);
+    }
+
+    /// Video gives up nothing any more that would be refused here: a keyframe is waited for.
+    pub(super) fn spare_no_more(&mut self) {
+        if *self == Self::Closed(DropReason::Spared) {
+            *self = Self::Closed(DropReason::AwaitingKeyframe);
+        }
     }
 
     /// Decides about a unit: whether decoding can start at it, whether nothing is missing

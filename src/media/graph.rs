@@ -13,11 +13,13 @@ use super::bus::Reporter;
 use super::counts::Counters;
 use super::elements::failed;
 use super::mux::{Mux, Output};
+use super::saving::Saving;
 use super::stop::Stopper;
 use super::transcode::Coders;
 use super::treatment::VideoMode;
 use super::video::VideoTrack;
 use super::{Counts, DropReason, MediaError};
+use crate::buffers::Buffer;
 use crate::room::{AccessUnit, Codec, Kind};
 
 /// Added to all times, so that sound can be moved forward by what its encoder delays it.
@@ -27,7 +29,7 @@ const LEAD: Duration = Duration::from_millis(100);
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How many decoded pictures may wait for the encoder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct InFlight(u8);
 
 impl InFlight {
@@ -76,6 +78,8 @@ pub struct GraphSettings {
     pub max_lines: Option<NonZeroU32>,
     /// Decoded pictures between decoder and encoder.
     pub in_flight: InFlight,
+    /// What video gives up from the start.
+    pub saving: Saving,
     /// Of video that is encoded again, bits a second.
     pub video_bitrate: u32,
     /// Longest time between keyframes of video that is encoded again.
@@ -228,12 +232,29 @@ impl Graph {
         }
     }
 
-    /// Holds video that is encoded again to this many lines, from the next picture on; what is
-    /// copied stays as it is. The segment goes on: it has a keyframe of the new size.
-    pub fn limit_lines(&self, lines: Option<NonZeroU32>) {
-        if let Some(video) = &self.video {
-            video.limit_lines(lines);
+    /// From the next picture on video gives up this and no more. The segment goes on: where the
+    /// size changes it has a keyframe. After [`super::Pictures::Keyframes`] or less it goes on
+    /// with a keyframe, which is to be asked for.
+    pub fn save(&mut self, saving: Saving) {
+        if let Some(video) = &mut self.video {
+            video.save(saving);
         }
+    }
+
+    /// How far pictures that are encoded again are behind those that came.
+    #[must_use]
+    pub fn lag(&self) -> Duration {
+        let video = self.video.as_ref();
+        video.map_or(Duration::ZERO, VideoTrack::lag)
+    }
+
+    /// What waits in it.
+    #[must_use]
+    pub fn buffers(&self) -> Vec<Buffer> {
+        let counts = self.counts();
+        let video = self.video.iter().flat_map(|it| it.buffers(&counts.video));
+        let audio = self.audio.iter().map(|it| it.buffer(&counts.audio));
+        video.chain(audio).collect()
     }
 
     /// Ends a track; the other goes on. Sound goes on as silence.
@@ -316,6 +337,7 @@ mod tests {
             coders: None,
             max_lines: None,
             in_flight: InFlight::default(),
+            saving: Saving::default(),
             video_bitrate: 1_000_000,
             keyframe_interval: Duration::from_secs(2),
             audio: AudioOut::Opus,

@@ -4,6 +4,7 @@
 //! so it is here that a box which is too slow loses pictures. A burst from the network is no
 //! reason to drop: a picture may wait for a place while the stream as a whole is not late.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,18 +21,36 @@ fn patience(newest: Duration, at: Duration, waited: Duration) -> Duration {
 /// The places for pictures between decoder and encoder.
 #[derive(Debug)]
 pub(super) struct Places {
-    limit: usize,
+    limit: AtomicUsize,
     taken: Mutex<usize>,
+    high_water: AtomicUsize,
     freed: Condvar,
 }
 
 impl Places {
     pub(super) fn new(limit: u8) -> Self {
         Self {
-            limit: usize::from(limit),
+            limit: AtomicUsize::new(usize::from(limit)),
             taken: Mutex::new(0),
+            high_water: AtomicUsize::new(0),
             freed: Condvar::new(),
         }
+    }
+
+    /// From now on there are so many places; pictures that have one keep it.
+    pub(super) fn set_limit(&self, limit: u8) {
+        self.limit.store(usize::from(limit), Relaxed);
+        self.freed.notify_all();
+    }
+
+    /// Pictures that have a place.
+    pub(super) fn taken(&self) -> usize {
+        *self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The most pictures that have had a place.
+    pub(super) fn high_water(&self) -> usize {
+        self.high_water.load(Relaxed)
     }
 
     /// Takes a place for the picture at `at`, or says that it is to be dropped. `newest` is
@@ -39,7 +58,7 @@ impl Places {
     pub(super) fn take(&self, at: Duration, newest: impl Fn() -> Duration) -> bool {
         let started = Instant::now();
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        while *taken >= self.limit {
+        while *taken >= self.limit.load(Relaxed) {
             let left = patience(newest(), at, started.elapsed());
             if left.is_zero() {
                 return false;
@@ -50,6 +69,7 @@ impl Places {
                 .unwrap_or_else(PoisonError::into_inner);
         }
         *taken += 1;
+        self.high_water.fetch_max(*taken, Relaxed);
         true
     }
 

@@ -11,6 +11,7 @@ use gstreamer_app::AppSrc;
 use super::MediaError;
 use super::elements::{failed, make, pad, set};
 use super::level::Limits;
+use crate::buffers::amount;
 use crate::timebase::TICKS_PER_SECOND;
 
 /// Announcements that may wait in a queue: while it is stuck, more of them say nothing new.
@@ -59,6 +60,8 @@ pub(super) struct Progress {
     events: AtomicUsize,
     /// Up to when the line was told everything, in ns.
     told: AtomicU64,
+    /// Bytes.
+    most_waiting: AtomicU64,
 }
 
 impl Progress {
@@ -107,6 +110,8 @@ impl Line {
     /// Pushes a unit; a blocking line waits for room. False when the graph is going down.
     pub(super) fn push(&self, unit: Unit) -> bool {
         self.tell(unit.at);
+        let waiting = self.waiting() + amount(unit.data.len());
+        self.progress.most_waiting.fetch_max(waiting, Relaxed);
         self.src.push_buffer(unit.into_buffer()).is_ok()
     }
 
@@ -139,6 +144,16 @@ impl Line {
     pub(super) fn end(&self) {
         // It refuses only when the graph is going down, and then nothing is to be ended.
         let _ = self.src.end_of_stream();
+    }
+
+    /// Bytes that wait in it.
+    pub(super) fn waiting(&self) -> u64 {
+        self.src.current_level_bytes()
+    }
+
+    /// The most bytes that have been found waiting when one more was pushed.
+    pub(super) fn most_waiting(&self) -> u64 {
+        self.progress.most_waiting.load(Relaxed)
     }
 
     /// How far it has got, for others to look at.

@@ -41,6 +41,7 @@ mod line;
 mod mux;
 mod opus;
 pub mod probe;
+mod saving;
 mod scale;
 mod stall;
 mod stop;
@@ -61,5 +62,6 @@ pub use graph::{
     Admission, AudioIn, AudioOut, Ending, Finished, Graph, GraphSettings, InFlight, Layout,
 };
 pub use mux::{Output, OutputClosed};
+pub use saving::{Pictures, Saving};
 pub use transcode::Coders;
 pub use treatment::{Treatment, VideoMode};

@@ -24,7 +24,7 @@ use gstreamer as gst;
 use gstreamer_app::{AppSink, AppSinkCallbacks};
 
 use super::copied::Copied;
-use super::counts::Counters;
+use super::counts::{Counters, VideoCounts};
 use super::decoder::{self, Decoder};
 use super::elements::{chain, failed, make, pad, set};
 use super::encoder::EncoderPath;
@@ -34,10 +34,12 @@ use super::graph::GraphSettings;
 use super::level::Limits;
 use super::limit::Places;
 use super::line::{Line, TICK, Unit};
+use super::saving::{Saving, Thinning};
 use super::scale::{Form, Scaler};
 use super::stall::Stall;
 use super::transit::Transit;
-use super::{MediaError, Part};
+use super::{InFlight, MediaError, Part};
+use crate::buffers::{self, Buffer, amount};
 use crate::room::Codec;
 
 /// What comes out.
@@ -97,19 +99,71 @@ fn read_mark(event: &gst::EventRef) -> Option<Duration> {
 #[derive(Debug)]
 pub(super) struct Transcoder {
     coders: Coders,
+    usual: Usual,
+    line: Line,
     scaler: Scaler,
+    places: Arc<Places>,
+    thinning: Arc<Thinning>,
     keyframes: KeyframeAsker,
     decoding: Stall,
     encoding: Stall,
     counters: Arc<Counters>,
 }
 
+/// What holds where nothing is given up.
+#[derive(Debug, Clone, Copy)]
+struct Usual {
+    lines: Option<NonZeroU32>,
+    in_flight: InFlight,
+}
+
+impl Usual {
+    fn lines(self, saving: Saving) -> Option<NonZeroU32> {
+        self.lines.into_iter().chain(saving.lines).min()
+    }
+
+    fn in_flight(self, saving: Saving) -> u8 {
+        let less = saving
+            .in_flight
+            .map_or(self.in_flight, |it| it.min(self.in_flight));
+        less.pictures()
+    }
+}
+
 impl Transcoder {
-    /// From the next picture on none has more lines.
-    pub(super) fn limit_lines(&self, lines: Option<NonZeroU32>) {
-        if self.scaler.limit(lines) {
+    /// From the next picture on this is given up and no more.
+    pub(super) fn save(&self, saving: Saving) {
+        self.thinning.set(saving.pictures);
+        self.places.set_limit(self.usual.in_flight(saving));
+        if self.scaler.limit(self.usual.lines(saving)) {
             self.keyframes.ask();
         }
+    }
+
+    /// Up to when all has left the encoder.
+    pub(super) fn told(&self) -> Duration {
+        self.line.progress().told()
+    }
+
+    /// Pictures that wait for the encoder, and what of theirs waits for the mux.
+    pub(super) fn buffers(&self, counts: &VideoCounts) -> [Buffer; 2] {
+        let pictures = Buffer {
+            name: "pictures",
+            unit: buffers::Unit::Pictures,
+            depth: amount(self.places.taken()),
+            high_water: amount(self.places.high_water()),
+            limit: u64::from(self.usual.in_flight.pictures()),
+            dropped: counts.over_limit + counts.over_limit_blocked,
+        };
+        let encoded = Buffer {
+            name: "encoded",
+            unit: buffers::Unit::Bytes,
+            depth: self.line.waiting(),
+            high_water: self.line.most_waiting(),
+            limit: amount(ENCODED.bytes),
+            dropped: 0,
+        };
+        [pictures, encoded]
     }
 
     /// Whether decoder or encoder takes and gives nothing. Software is never said to: it is slow
@@ -162,7 +216,11 @@ pub(super) fn build(
     set(&queue, "max-size-bytes", 0_u32)?;
     set(&queue, "max-size-time", 0_u64)?;
     let (aim, pace) = (aim(encoder, settings), settings.keyframe_interval);
-    let encoding = Encoding::make(encoder, aim, pace, settings.max_lines)?;
+    let usual = Usual {
+        lines: settings.max_lines,
+        in_flight: settings.in_flight,
+    };
+    let encoding = Encoding::make(encoder, aim, pace, usual.lines(settings.saving))?;
     let transit = Arc::new(Mutex::new(Transit::default()));
     let sink = sink(line, &transit, counters)?;
     let mut stages = vec![feed.element()];
@@ -174,10 +232,18 @@ pub(super) fn build(
     chain(pipeline, &stages)?;
     let entrance = pad(encoding.entrance()?, "sink")?;
     let exit = pad(&queue, "src")?;
-    limit(&entrance, &exit, settings, feed, &transit, counters);
+    let places = Arc::new(Places::new(usual.in_flight(settings.saving)));
+    give_back(&exit, &places);
+    let thinning = Arc::new(Thinning::default());
+    thinning.set(settings.saving.pictures);
+    limit(&entrance, (&places, &thinning), feed, &transit, counters);
     take_marks(feed, line, decoder, &transit)?;
     Ok(Transcoder {
         coders,
+        usual,
+        line: line.clone(),
+        places,
+        thinning,
         scaler: encoding.scaler,
         keyframes: encoding.keyframes,
         decoding: Stall::default(),
@@ -259,30 +325,31 @@ fn aim(path: EncoderPath, settings: &GraphSettings) -> Aim {
     }
 }
 
-/// Counts pictures at the `entrance`, and drops those that find no place before the encoder; one
-/// is free again when a picture comes to the `exit`.
+/// Counts pictures at the `entrance`, and drops those that are given up or find no place before
+/// the encoder.
 fn limit(
     entrance: &gst::Pad,
-    exit: &gst::Pad,
-    settings: &GraphSettings,
+    (places, thinning): (&Arc<Places>, &Arc<Thinning>),
     feed: &Line,
     transit: &Arc<Mutex<Transit>>,
     counters: &Arc<Counters>,
 ) {
-    let places = Arc::new(Places::new(settings.in_flight.pictures()));
-    let taking = Arc::clone(&places);
+    let (places, thinning) = (Arc::clone(places), Arc::clone(thinning));
     let (transit, counters) = (Arc::clone(transit), Arc::clone(counters));
     let received = Arc::clone(feed.progress());
     entrance.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
         counters.decoded.add(1);
         let at = info.buffer().and_then(|picture| picture.pts());
         let at = at.map_or(Duration::MAX, Duration::from);
-        let kept = taking.take(at, || received.told());
+        let spared = thinning.leaves_out();
+        let kept = !spared && places.take(at, || received.told());
         locked(&transit).decoded(at, kept);
         if kept {
             return gst::PadProbeReturn::Ok;
         }
-        if counters.output_blocks() {
+        if spared {
+            counters.spared.add(1);
+        } else if counters.output_blocks() {
             counters.over_limit_blocked.add(1);
         } else {
             counters.over_limit.add(1);
@@ -290,6 +357,11 @@ fn limit(
         // Not Drop: gstreamer-rs has released the picture, GStreamer would try to once more.
         gst::PadProbeReturn::Handled
     });
+}
+
+/// A place is free again when a picture comes to the `exit`.
+fn give_back(exit: &gst::Pad, places: &Arc<Places>) {
+    let places = Arc::clone(places);
     exit.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
         places.give_back();
         gst::PadProbeReturn::Ok

@@ -1,21 +1,22 @@
 //! The picture of a graph: H.264 and H.265 passed through, all else decoded and encoded again.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gstreamer as gst;
 
 use super::copied::Copied;
-use super::counts::Counters;
+use super::counts::{Counters, VideoCounts};
 use super::feed::Feed;
 use super::gate::Gate;
 use super::level::Limits;
 use super::line::{Line, TICK, Unit};
 use super::mux::Mux;
+use super::saving::{Pictures, Saving};
 use super::transcode::Transcoder;
 use super::treatment::Treatment;
 use super::{Admission, DropReason, GraphSettings, MediaError, transcode};
+use crate::buffers::{self, Buffer, amount};
 use crate::room::{AccessUnit, Codec};
 
 /// Three seconds of a 10 Mb/s stream.
@@ -32,6 +33,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct VideoTrack {
     feed: Feed,
     gate: Gate,
+    pictures: Pictures,
     /// Pictures pass after a loss: they are copied, and wanted as they are.
     keeps_damaged: bool,
     base: Duration,
@@ -82,6 +84,7 @@ impl VideoTrack {
             copied,
             transcoder,
             gate: Gate::new(),
+            pictures: settings.saving.pictures,
             keeps_damaged: settings.keep_damaged && copied.is_some(),
             base,
             lead,
@@ -126,6 +129,10 @@ impl VideoTrack {
         if at < self.base {
             return Err(DropReason::Late);
         }
+        if self.pictures.refuse(unit.keyframe) {
+            self.gate.spare();
+            return Err(DropReason::Spared);
+        }
         let at = self.last.map_or(at, |last| at.max(last + TICK));
         let room = self.feed.has_room(at + self.lead).then_some(());
         let room = room.ok_or_else(|| self.counters.why_full());
@@ -151,11 +158,39 @@ impl VideoTrack {
         }
     }
 
-    /// From the next picture on none has more lines, where it is encoded again.
-    pub(super) fn limit_lines(&self, lines: Option<NonZeroU32>) {
-        if let Some(transcoder) = &self.transcoder {
-            transcoder.limit_lines(lines);
+    /// From the next picture on this is given up and no more.
+    pub(super) fn save(&mut self, saving: Saving) {
+        self.pictures = saving.pictures;
+        if !self.pictures.refuse(false) {
+            self.gate.spare_no_more();
         }
+        if let Some(transcoder) = &self.transcoder {
+            transcoder.save(saving);
+        }
+    }
+
+    /// How far pictures that are encoded again are behind those that came.
+    pub(super) fn lag(&self) -> Duration {
+        let Some(transcoder) = &self.transcoder else {
+            return Duration::ZERO;
+        };
+        let come = self.feed.line().progress().told();
+        come.saturating_sub(transcoder.told())
+    }
+
+    /// What waits in front of the mux, and of decoder and encoder if there are any.
+    pub(super) fn buffers(&self, counts: &VideoCounts) -> Vec<Buffer> {
+        let entrance = Buffer {
+            name: "video-entrance",
+            unit: buffers::Unit::Bytes,
+            depth: amount(self.feed.waiting()),
+            high_water: counts.queue_high_water,
+            limit: amount(LIMITS.bytes),
+            dropped: counts.dropped.of(DropReason::QueueFull)
+                + counts.dropped.of(DropReason::OutputBlocked),
+        };
+        let coding = self.transcoder.iter().flat_map(|it| it.buffers(counts));
+        std::iter::once(entrance).chain(coding).collect()
     }
 
     /// Whether its decoder or encoder takes pictures and gives nothing.

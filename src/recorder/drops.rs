@@ -28,11 +28,13 @@ pub enum DropReason {
     Filtered,
     /// It has more bytes than a unit may have.
     TooLarge,
+    /// It was given up so that memory stays within its budget and the rest keeps up.
+    Governor,
 }
 
 impl DropReason {
     /// Every reason, in the order of declaration.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Backpressure,
         Self::AwaitingKeyframe,
         Self::Discontinuity,
@@ -42,6 +44,7 @@ impl DropReason {
         Self::Disk,
         Self::Filtered,
         Self::TooLarge,
+        Self::Governor,
     ];
 
     /// The word used in manifests, metrics and logs.
@@ -57,6 +60,7 @@ impl DropReason {
             Self::Disk => "disk",
             Self::Filtered => "filtered",
             Self::TooLarge => "too_large",
+            Self::Governor => "governor",
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::milliseconds;
+use crate::governor::Level;
 use crate::room::Kind;
 
 /// Gaps, picture sizes and clock settings, the first thousand of each.
@@ -30,6 +31,12 @@ pub struct Findings {
     /// Changes that are not listed because there were too many.
     #[serde(skip_serializing_if = "is_zero")]
     pub coders_omitted: u64,
+    /// What the governor gave up, and each change of it; empty where it was nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub levels: Vec<LevelRecord>,
+    /// Changes that are not listed because there were too many.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub levels_omitted: u64,
     /// When the wall clock was set. Media time goes on evenly through it.
     pub clock: Vec<ClockRecord>,
     /// Settings that are not listed because there were too many.
@@ -113,6 +120,18 @@ pub struct LayerRecord {
     pub height: u32,
 }
 
+/// From when on how much was given up, so that memory stays within its budget.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LevelRecord {
+    /// Milliseconds from the start of the recording.
+    #[serde(rename = "at_ms", with = "milliseconds")]
+    pub at: Duration,
+    /// What is given up.
+    pub level: Level,
+    /// Why it is no longer what it was before.
+    pub cause: String,
+}
+
 /// The wall clock of the box was set: by a time server, or by hand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClockRecord {
@@ -149,6 +168,11 @@ mod tests {
                 width: 1280,
                 height: 720,
             }],
+            levels: vec![LevelRecord {
+                at: Duration::from_secs(1),
+                level: Level::HalfRate,
+                cause: "memory".to_owned(),
+            }],
             clock: vec![ClockRecord {
                 at: Duration::from_secs(2),
                 from: datetime!(1970-01-01 00:00:09 UTC),
@@ -167,6 +191,7 @@ mod tests {
             "gaps_omitted": 0,
             "layers": [{"at_ms": 0, "width": 1280, "height": 720}],
             "layers_omitted": 0,
+            "levels": [{"at_ms": 1000, "level": "half_rate", "cause": "memory"}],
             "clock": [{
                 "at_ms": 2000,
                 "from": "1970-01-01T00:00:09Z",

@@ -72,10 +72,13 @@ impl Cause {
         }
     }
 
-    /// Whether the publisher wants it so: nothing is lost.
+    /// Whether somebody wants it so: the publisher, or the governor, who says so itself.
     #[must_use]
     pub const fn is_wanted(self) -> bool {
-        matches!(self, Self::Muted | Self::Unpublished)
+        matches!(
+            self,
+            Self::Muted | Self::Unpublished | Self::Dropped(DropReason::Governor)
+        )
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -17,6 +18,7 @@ use super::messages::{
 use super::names::{SegmentIndex, recording_dir, room_dir};
 use super::segment::FlushPolicy;
 use super::writer::{Queue, Writer};
+use crate::buffers::{self, Buffer, amount};
 
 /// Events that may wait for the recording task. A segment has three, so this is never reached
 /// while the task looks at them at all; if it does not, the writer waits.
@@ -123,6 +125,33 @@ impl WriterHandle {
     #[must_use]
     pub fn handover(&self) -> HandoverStats {
         self.queue.stats()
+    }
+
+    /// What waits for the disk.
+    #[must_use]
+    pub fn buffer(&self) -> Buffer {
+        let stats = self.queue.stats();
+        Buffer {
+            name: "handover",
+            unit: buffers::Unit::Bytes,
+            depth: amount(stats.depth),
+            high_water: amount(stats.high_water),
+            limit: amount(stats.limit),
+            // Who finds it full waits, and drops what comes meanwhile.
+            dropped: 0,
+        }
+    }
+
+    /// For how long bytes have waited for the disk and none was written.
+    #[must_use]
+    pub fn lag(&self, now: Instant) -> Duration {
+        self.queue.lag(now)
+    }
+
+    /// From the next write on so many bytes are gathered for it at most. Never waits.
+    pub fn gather(&self, flush_bytes: usize) {
+        self.queue
+            .gather(flush_bytes.min(self.queue.stats().limit / 2));
     }
 
     /// Opens the next segment; the one before may still be open. Never waits.

@@ -47,6 +47,8 @@ pub(super) struct Batch<B, E, D> {
     pub(super) items: VecDeque<Item<B, E>>,
     /// The last description, when there is a new one.
     pub(super) description: Option<D>,
+    /// How much is gathered before it is written, when that is new.
+    pub(super) flush_bytes: Option<usize>,
     /// Nothing will come any more.
     pub(super) finishing: bool,
 }
@@ -69,6 +71,8 @@ pub struct HandoverStats {
     pub depth: usize,
     /// The most bytes there have been.
     pub high_water: usize,
+    /// The most bytes that there may be.
+    pub limit: usize,
     /// How often a sender had to wait for the disk.
     pub waits: u64,
 }
@@ -88,7 +92,6 @@ pub(super) struct Handover<B, E, D> {
     room: Condvar,
     /// Signalled when the writer has something to do.
     work: Condvar,
-    capacity: usize,
 }
 
 struct State<B, E, D> {
@@ -100,6 +103,9 @@ struct State<B, E, D> {
     /// When the oldest data among `items` was sent.
     oldest: Option<Instant>,
     description: Option<D>,
+    flush_bytes: Option<usize>,
+    /// When bytes were written last, or came where there were none.
+    moved: Instant,
     /// Segments not closed yet, and whether they take data (not after their file failed).
     open: BTreeMap<SegmentIndex, bool>,
     /// Segments opened that the writer has not done with.
@@ -120,15 +126,19 @@ impl<B, E, D> Handover<B, E, D> {
                 queued: 0,
                 oldest: None,
                 description: None,
+                flush_bytes: None,
+                moved: Instant::now(),
                 open: BTreeMap::new(),
                 unfinished: 0,
                 finishing: false,
                 wake_bytes: usize::MAX,
-                stats: HandoverStats::default(),
+                stats: HandoverStats {
+                    limit: capacity.max(PIECE),
+                    ..HandoverStats::default()
+                },
             }),
             room: Condvar::new(),
             work: Condvar::new(),
-            capacity: capacity.max(PIECE),
         }
     }
 
@@ -161,7 +171,7 @@ impl<B, E, D> Handover<B, E, D> {
             if state.open.get(&segment) != Some(&true) {
                 return Err(Closed);
             }
-            if state.stats.depth + piece.len() <= self.capacity {
+            if state.stats.depth + piece.len() <= state.stats.limit {
                 break;
             }
             if !waited {
@@ -241,6 +251,7 @@ impl<B, E, D> Handover<B, E, D> {
         Batch {
             items: std::mem::take(&mut state.items),
             description: state.description.take(),
+            flush_bytes: state.flush_bytes.take(),
             finishing: state.finishing,
         }
     }
@@ -249,6 +260,7 @@ impl<B, E, D> Handover<B, E, D> {
     pub(super) fn release(&self, bytes: usize) {
         let mut state = self.lock();
         state.stats.depth = state.stats.depth.saturating_sub(bytes);
+        state.moved = Instant::now();
         self.room.notify_all();
     }
 
@@ -270,6 +282,22 @@ impl<B, E, D> Handover<B, E, D> {
         self.lock().stats
     }
 
+    /// From the next write on so much is gathered for it at most.
+    pub(super) fn gather(&self, flush_bytes: usize) {
+        self.lock().flush_bytes = Some(flush_bytes);
+        self.work.notify_one();
+    }
+
+    /// For how long bytes have waited and none was written. A healthy disk takes some each time
+    /// that the writer gathers.
+    pub(super) fn lag(&self, now: Instant) -> Duration {
+        let state = self.lock();
+        if state.stats.depth == 0 {
+            return Duration::ZERO;
+        }
+        now.saturating_duration_since(state.moved)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State<B, E, D>> {
         // No invariant spans a panic: every method leaves the state whole before it can fail.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -280,7 +308,6 @@ impl<B, E, D> fmt::Debug for Handover<B, E, D> {
     /// How full it is; not what is in it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handover")
-            .field("capacity", &self.capacity)
             .field("stats", &self.stats())
             .finish_non_exhaustive()
     }
@@ -290,6 +317,7 @@ impl<B, E, D> State<B, E, D> {
     fn has_work(&self, wake: Wake) -> bool {
         self.messages > 0
             || self.description.is_some()
+            || self.flush_bytes.is_some()
             || self.finishing
             || self.queued >= wake.bytes
     }
@@ -300,6 +328,9 @@ impl<B, E, D> State<B, E, D> {
     }
 
     fn push_data(&mut self, segment: SegmentIndex, piece: &[u8]) {
+        if self.stats.depth == 0 {
+            self.moved = Instant::now();
+        }
         self.queued += piece.len();
         self.stats.depth += piece.len();
         self.stats.high_water = self.stats.high_water.max(self.stats.depth);

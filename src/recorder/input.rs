@@ -4,7 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::WriterSettings;
+use crate::governor::Orders;
 use crate::media::{EquipmentWatch, GraphSettings};
 use crate::room::{Participant, QueueLimits, Source};
 
@@ -34,6 +37,8 @@ pub struct RecordingSetup {
     pub graph: GraphSettings,
     /// What decodes and encodes, for segments that need it.
     pub equipment: EquipmentWatch,
+    /// What is to be given up.
+    pub orders: watch::Receiver<Orders>,
     /// How files are written, and how long segments are.
     pub writer: WriterSettings,
     /// A picture of another size starts a new segment.

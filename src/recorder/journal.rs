@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 
 use super::gaps::{Gap, Gaps};
-use super::manifest::{ClockRecord, CoderRecord, GapRecord, LayerRecord};
+use super::manifest::{ClockRecord, CoderRecord, GapRecord, LayerRecord, LevelRecord};
 use super::wall_clock::{Step, WallClock};
 use super::{DropReason, Findings};
 use crate::bitstream::PictureSize;
+use crate::governor::Level;
 use crate::room::Kind;
 
 /// Gaps, and sizes, that are listed; more are counted. A gap takes 200 bytes of the manifest.
@@ -112,6 +113,15 @@ impl Journal {
             return;
         }
         list(&mut findings.coders, &mut findings.coders_omitted, coders);
+        self.news = true;
+    }
+
+    /// From `at` on, on the source's time, the governor stands there.
+    pub(super) fn level(&mut self, at: Duration, level: Level, cause: String) {
+        let at = at.saturating_sub(self.start.0);
+        let record = LevelRecord { at, level, cause };
+        let findings = &mut self.findings;
+        list(&mut findings.levels, &mut findings.levels_omitted, record);
         self.news = true;
     }
 

@@ -12,7 +12,9 @@ use time::{OffsetDateTime, UtcOffset};
 
 use super::drops::Drops;
 use super::error::RecorderError;
-pub use super::findings::{ClockRecord, CoderRecord, Findings, GapRecord, LayerRecord};
+pub use super::findings::{
+    ClockRecord, CoderRecord, Findings, GapRecord, LayerRecord, LevelRecord,
+};
 use super::messages::RecordingIdentity;
 use super::milliseconds;
 use super::pts_scan::Frames;

@@ -23,12 +23,14 @@ use tokio::task::JoinSet;
 mod coding;
 mod endings;
 mod intake;
+mod thrift;
 
 pub use super::failure::{RecordingError, one_line};
 pub use super::input::{INBOX, RecordingSetup};
 
 use self::coding::Coding;
 use self::intake::Incoming;
+use self::thrift::Thrift;
 use super::cut::{Cutter, start_of};
 use super::journal::Journal;
 use super::overlap::Overlap;
@@ -97,6 +99,7 @@ async fn run_on(
         ),
         coding: Coding::default(),
         journal: Journal::new(&setup.room, &setup.participant.identity, setup.warn_after),
+        thrift: Thrift::new(setup.orders.clone()),
         kinds: BTreeMap::new(),
         awake: Instant::now(),
         setup,
@@ -104,6 +107,7 @@ async fn run_on(
         progress,
         held: VecDeque::new(),
         held_bytes: 0,
+        most_held_bytes: 0,
         overlap: Overlap::default(),
         pace: None,
         zero: Duration::ZERO,
@@ -119,6 +123,7 @@ async fn run_on(
         failures: 0,
         unexplained: None,
     };
+    recording.be_thrifty();
     let error = recording.follow(&mut inbox).await.err();
     recording.seal(error).await
 }
@@ -137,6 +142,7 @@ struct Recording {
     progress: watch::Sender<RecordingProgress>,
     cutter: Cutter,
     coding: Coding,
+    thrift: Thrift,
     journal: Journal,
     /// Every track that was announced and has not ended, also one that another has replaced.
     kinds: BTreeMap<TrackId, Kind>,
@@ -145,6 +151,7 @@ struct Recording {
     /// Units until the first segment opens, at most [`MAX_HELD`].
     held: VecDeque<Incoming>,
     held_bytes: usize,
+    most_held_bytes: usize,
     overlap: Overlap,
     pace: Option<Pace>,
     /// The source's time where the recording starts.
@@ -185,6 +192,7 @@ impl Recording {
                     Ok(closed) => self.closed(closed),
                     Err(error) => return Err(RecordingError::Thread(error)),
                 },
+                () = self.thrift.changed() => self.heed_orders(Instant::now()),
                 ending = next_ending(&mut self.segment) => self.ended(ending)?,
             }
         }
@@ -321,7 +329,8 @@ impl Recording {
         };
         self.journal
             .begin(self.zero, Instant::now(), identity.started);
-        let (root, settings) = (self.setup.root.clone(), self.setup.writer);
+        self.note_level();
+        let (root, settings) = (self.setup.root.clone(), self.writer_settings());
         let (create, mounted) = (Arc::clone(&self.make_writer), self.setup.mounted);
         let made = tokio::task::spawn_blocking(move || {
             if mounted && !is_mounted(&root) {
@@ -361,6 +370,7 @@ impl Recording {
                 .clock(media_now, Instant::now(), OffsetDateTime::now_utc());
         }
         self.journal.tick(media_now);
+        self.stay_thrifty(now);
         if let Some((writer, _)) = &self.writer
             && let Some(findings) = self.journal.news(now)
         {
@@ -412,6 +422,8 @@ impl Recording {
             disk: disk.unwrap_or_default(),
             length,
             tally,
+            lag: self.lag(Instant::now()),
+            buffers: self.buffers(),
         });
     }
 

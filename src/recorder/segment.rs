@@ -118,6 +118,11 @@ impl Segment {
         }
     }
 
+    /// From the next write on so many bytes are gathered for it at most.
+    pub const fn gather(&mut self, bytes: usize) {
+        self.policy.bytes = bytes;
+    }
+
     /// Takes bytes that came at `since`.
     ///
     /// # Errors

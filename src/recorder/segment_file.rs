@@ -110,6 +110,11 @@ impl<F: Send> SegmentFile<F> {
         self.wake_at
     }
 
+    /// From the next write on so many bytes are gathered for it at most.
+    pub(super) fn gather(&mut self, bytes: usize) {
+        self.segment.gather(bytes);
+    }
+
     pub(super) fn pending_bytes(&self) -> usize {
         self.segment.pending_bytes()
     }

@@ -9,9 +9,10 @@ use super::tally::Tally;
 use super::{
     FileCodec, SegmentIndex, SegmentInput, SegmentLayout, TrackRecord, WriterHandle, drops,
 };
+use crate::buffers::Buffer;
 use crate::media::{
     Admission, AudioOut, Copied, DropReason, Ending, Graph, GraphSettings, Layout, MediaError,
-    Output, OutputClosed, Treatment,
+    Output, OutputClosed, Saving, Treatment,
 };
 use crate::room::{AccessUnit, Kind, Track};
 
@@ -120,6 +121,21 @@ impl SegmentRun {
             Admission::Accepted | Admission::Silent => None,
             Admission::Dropped(reason) => Some(reason),
         }
+    }
+
+    /// From the next picture on video gives up this and no more.
+    pub fn save(&mut self, saving: Saving) {
+        self.graph.save(saving);
+    }
+
+    /// How far pictures that are encoded again are behind those that came.
+    pub fn lag(&self) -> Duration {
+        self.graph.lag()
+    }
+
+    /// What waits in its graph.
+    pub fn buffers(&self) -> Vec<Buffer> {
+        self.graph.buffers()
     }
 
     /// Everything captured before `to` has been pushed.

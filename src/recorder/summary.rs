@@ -11,6 +11,7 @@ use super::messages::Progress;
 use super::recording::{RecordingError, RecordingSetup};
 use super::sealing::Sealed;
 use super::tally::{KindTally, Tally};
+use crate::buffers::Buffer;
 use crate::room::Source;
 
 /// A running recording.
@@ -22,6 +23,19 @@ pub struct RecordingProgress {
     pub length: Duration,
     /// What became of its units.
     pub tally: Tally,
+    /// What is behind, and by how much.
+    pub lag: Lag,
+    /// What waits where.
+    pub buffers: Vec<Buffer>,
+}
+
+/// What is behind in a recording.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Lag {
+    /// By how much pictures that are encoded again are behind those that came.
+    pub encoder: Duration,
+    /// For how long bytes have waited for the disk and none was written.
+    pub disk: Duration,
 }
 
 /// A recording that is over.

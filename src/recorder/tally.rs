@@ -60,6 +60,7 @@ impl Tally {
         let dropped = &mut self.video.dropped;
         dropped.add(DropReason::Backpressure, counts.video.over_limit);
         dropped.add(DropReason::Disk, counts.video.over_limit_blocked);
+        dropped.add(DropReason::Governor, counts.video.spared);
         for (reason, units) in counts.audio.dropped.iter() {
             self.audio.dropped.add(reason.into(), units);
         }
@@ -116,6 +117,7 @@ impl From<media::DropReason> for DropReason {
             media::DropReason::OutputBlocked => Self::Disk,
             media::DropReason::Late => Self::Late,
             media::DropReason::NoTrack => Self::Filtered,
+            media::DropReason::Spared => Self::Governor,
         }
     }
 }

@@ -144,6 +144,12 @@ impl<D: Disk> Writer<D> {
                 Item::Close(index, counts) => self.close(index, counts),
             }
         }
+        if let Some(bytes) = batch.flush_bytes {
+            self.policy.bytes = bytes;
+            for file in self.files.values_mut() {
+                file.gather(bytes);
+            }
+        }
         if let Some(description) = batch.description {
             self.describe(description);
         }

@@ -1,6 +1,7 @@
 //! What a source tells and what it can be told.
 
 use std::fmt;
+use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
@@ -125,11 +126,24 @@ pub enum TrackEnd {
     ParticipantLeft,
 }
 
+/// How much of all pictures is to be sent; all of it by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sending {
+    /// Where a picture comes in several sizes, one with no more lines than this.
+    pub lines: Option<NonZeroU32>,
+    /// No more pictures a second than this, where the server can thin them.
+    pub pictures_per_second: Option<u32>,
+    /// None at all.
+    pub nothing: bool,
+}
+
 /// What a source can be asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RoomCommand {
     /// Ask the publisher for a keyframe. Repeated requests are thinned by the source.
     RequestKeyframe(TrackId),
+    /// Have this much sent from now on.
+    Send(Sending),
     /// Leave the room and end.
     Leave,
 }

@@ -12,7 +12,7 @@ pub mod synthetic;
 #[cfg(test)]
 pub(crate) mod test_track;
 
-pub use events::{COMMAND_QUEUE, Interruption, RoomCommand, RoomEnd, RoomEvent, TrackEnd};
+pub use events::{COMMAND_QUEUE, Interruption, RoomCommand, RoomEnd, RoomEvent, Sending, TrackEnd};
 pub use queue::{
     Delivery, EVENT_BYTES, EVENT_QUEUE, EventReceiver, EventSender, QueueLimits, ReceiverGone,
 };

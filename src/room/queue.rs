@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 
 use super::{AccessUnit, RoomEvent, TrackId};
+use crate::buffers::{self, Buffer, amount};
 
 /// Events waiting for the room's task. A media unit that finds the queue full is dropped and
 /// counted; the other events wait for room.
@@ -71,6 +72,10 @@ struct Level {
 #[derive(Debug, Default)]
 struct State {
     bytes: usize,
+    /// The most bytes there have been.
+    high_water: usize,
+    /// Units dropped, ever.
+    dropped_ever: u64,
     /// Units dropped that the receiver has not been told of.
     dropped: BTreeMap<TrackId, u64>,
     /// Tracks whose last unit was dropped.
@@ -78,6 +83,12 @@ struct State {
 }
 
 impl EventSender {
+    /// What waits in it.
+    #[must_use]
+    pub fn buffer(&self, name: &'static str) -> Buffer {
+        self.level.buffer(name)
+    }
+
     /// Makes the event queue of one room.
     #[must_use]
     pub fn channel() -> (Self, EventReceiver) {
@@ -167,6 +178,12 @@ impl EventSender {
 }
 
 impl EventReceiver {
+    /// What waits in it.
+    #[must_use]
+    pub fn buffer(&self, name: &'static str) -> Buffer {
+        self.level.buffer(name)
+    }
+
     /// The next event; none when all senders are gone and all they sent was given out.
     pub async fn recv(&mut self) -> Option<RoomEvent> {
         if let Some(event) = self.next.take() {
@@ -199,12 +216,25 @@ impl EventReceiver {
 }
 
 impl Level {
+    fn buffer(&self, name: &'static str) -> Buffer {
+        let state = self.lock();
+        Buffer {
+            name,
+            unit: buffers::Unit::Bytes,
+            depth: amount(state.bytes),
+            high_water: amount(state.high_water),
+            limit: amount(self.limit),
+            dropped: state.dropped_ever,
+        }
+    }
+
     /// Whether a unit may enter; if so, it is counted.
     fn enter(&self, bytes: usize) -> bool {
         let mut state = self.lock();
         let fits = state.bytes == 0 || state.bytes.saturating_add(bytes) <= self.limit;
         if fits {
             state.bytes = state.bytes.saturating_add(bytes);
+            state.high_water = state.high_water.max(state.bytes);
         }
         fits
     }
@@ -217,6 +247,7 @@ impl Level {
     fn dropped(&self, id: TrackId) {
         let mut state = self.lock();
         state.torn.insert(id.clone());
+        state.dropped_ever = state.dropped_ever.saturating_add(1);
         let units = state.dropped.entry(id).or_default();
         *units = units.saturating_add(1);
     }

@@ -53,10 +53,11 @@ pub fn run(
         }
         match commands.try_recv() {
             Ok(RoomCommand::RequestKeyframe(_)) => card.request_keyframe(),
+            // There is no server that could send less.
+            Ok(RoomCommand::Send(_)) | Err(mpsc::error::TryRecvError::Empty) => {}
             Ok(RoomCommand::Leave) | Err(mpsc::error::TryRecvError::Disconnected) => {
                 return Ok(RoomEnd::Left);
             }
-            Err(mpsc::error::TryRecvError::Empty) => {}
         }
     }
     for track in &tracks {

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use reeld::media::test_card::TestCard;
-use reeld::media::{Counts, GraphSettings, VideoMode};
+use reeld::media::{Counts, DropReason, GraphSettings, Pictures, Saving, VideoMode};
 use reeld::room::{AccessUnit, Codec, Kind};
 
 use crate::rig::{File, Picture, Rig, card, coders, layout, secs, settings, units};
@@ -30,10 +30,13 @@ fn squeezed(encoder: &str) -> (Counts, File) {
     rig.play(&units, 0.0, 1.0);
     // What is on its way when the order comes may be scaled or not.
     rig.settle_all();
-    rig.graph.limit_lines(lines(180));
+    rig.graph.save(Saving {
+        lines: lines(180),
+        ..Saving::default()
+    });
     rig.play(&units, 1.0, 2.0);
     rig.settle_all();
-    rig.graph.limit_lines(None);
+    rig.graph.save(Saving::default());
     rig.play(&units, 2.0, 3.0);
     rig.complete(3.0, &format!("squeezed-{encoder}"))
 }
@@ -55,6 +58,55 @@ fn pictures_are_scaled_down_and_back_in_the_middle_of_a_segment() {
         let smaller = pictures.iter().filter(|it| it.height == 180);
         assert_eq!(smaller.count(), 30, "{encoder}");
     }
+}
+
+/// Three seconds of 30 pictures with a keyframe each second, of which the middle one gives up some.
+fn spared(codec: Codec, pictures: Pictures) -> (Counts, Vec<u32>) {
+    let units = units(Some(codec), true);
+    let mut rig = Rig::start(layout(Some(codec), true), &settings());
+    rig.play(&units, 0.0, 1.0);
+    rig.settle_all();
+    rig.graph.save(Saving {
+        pictures,
+        ..Saving::default()
+    });
+    rig.play(&units, 1.0, 2.0);
+    rig.settle_all();
+    rig.graph.save(Saving::default());
+    rig.play(&units, 2.0, 3.0);
+    let (counts, file) = rig.complete(3.0, &format!("spared-{codec}-{pictures:?}"));
+    // What pushes out the rest of the sound at the end.
+    assert!(counts.audio.silence <= 5, "sound goes on untouched");
+    assert_eq!(counts.video.missing(), 0);
+    (counts, file.counters())
+}
+
+#[test]
+fn pictures_are_given_up_in_the_middle_of_a_segment_and_come_back() {
+    let all = |from: u32, to: u32| (from..to).collect::<Vec<_>>();
+    for codec in [Codec::Vp8, Codec::H264] {
+        let (counts, seen) = spared(codec, Pictures::Keyframes);
+        assert_eq!(seen, [all(0, 31), all(60, 90)].concat(), "{codec}");
+        assert_eq!(counts.video.dropped.of(DropReason::Spared), 29);
+        let (counts, seen) = spared(codec, Pictures::None);
+        assert_eq!(seen, [all(0, 30), all(60, 90)].concat(), "{codec}");
+        assert_eq!(counts.video.dropped.of(DropReason::Spared), 30);
+    }
+    let (counts, seen) = spared(Codec::Vp8, Pictures::Half);
+    let second: Vec<u32> = seen
+        .iter()
+        .copied()
+        .filter(|it| (30..60).contains(it))
+        .collect();
+    assert_eq!((second.len(), counts.video.spared), (15, 15));
+    assert!(
+        second.windows(2).all(|pair| pair[1] - pair[0] == 2),
+        "{second:?}"
+    );
+    assert_eq!(seen.len(), 75);
+    // What is copied cannot be thinned: all of it stays.
+    let (_, seen) = spared(Codec::H264, Pictures::Half);
+    assert_eq!(seen, all(0, 90));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use reeld::media::test_card::picture::read_counter;
 use reeld::media::test_card::{CardVideo, TestCard};
 use reeld::media::{
     Admission, AudioIn, AudioOut, Coders, Counts, Equipment, Finished, Graph, GraphSettings,
-    InFlight, Layout, Output, OutputClosed, VideoMode,
+    InFlight, Layout, Output, OutputClosed, Saving, VideoMode,
 };
 use reeld::room::{AccessUnit, Codec, Kind};
 
@@ -31,6 +31,7 @@ pub fn settings() -> GraphSettings {
         coders: None,
         max_lines: None,
         in_flight: InFlight::default(),
+        saving: Saving::default(),
         video_bitrate: 1_000_000,
         keyframe_interval: Duration::from_secs(1),
         audio: AudioOut::Aac { bitrate: 64_000 },

@@ -4,6 +4,7 @@
 
 mod files;
 mod gaps;
+mod governed;
 mod script;
 mod storage;
 mod trouble;

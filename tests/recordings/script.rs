@@ -1,24 +1,25 @@
 //! A room whose events a test writes down: who publishes what, and when.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, mpsc as std_mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use reeld::daemon::room;
-use reeld::daemon::settings::{OnFailure, RoomProgress, RoomSettings, Turnover};
+use reeld::daemon::settings::{RoomProgress, RoomSettings};
 use reeld::media::test_card::{CardVideo, TestCard};
-use reeld::media::{AudioOut, Equipment, EquipmentWatch, GraphSettings, InFlight, VideoMode};
-use reeld::recorder::WriterSettings;
 use reeld::recorder::summary::RecordingSummary;
 use reeld::room::{
     AccessUnit, COMMAND_QUEUE, Codec, EventSender, Interruption, Participant, RoomCommand,
-    RoomEvent, Source, Track, TrackEnd, TrackId,
+    RoomEvent, Sending, Source, Track, TrackEnd, TrackId,
 };
-use reeld::storage::Storage;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+
+#[path = "settings.rs"]
+mod settings;
+pub use settings::settings;
 
 /// How often the script looks at the clock: what a unit is late by at most, on an idle machine.
 const STEP: Duration = Duration::from_millis(10);
@@ -28,40 +29,6 @@ pub const LONG: Duration = Duration::from_secs(30);
 
 pub const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
-}
-
-/// Recordings below `root`, cut each `segment`.
-pub fn settings(root: &Path, segment: Duration) -> RoomSettings {
-    RoomSettings {
-        root: root.to_owned(),
-        room: "room".to_owned(),
-        equipment: EquipmentWatch::known(Equipment::installed(|it| !it.is_hardware()).unwrap()),
-        graph: GraphSettings {
-            mode: VideoMode::Auto,
-            coders: None,
-            max_lines: None,
-            in_flight: InFlight::default(),
-            video_bitrate: 500_000,
-            keyframe_interval: ms(1_000),
-            audio: AudioOut::Aac { bitrate: 64_000 },
-            keep_damaged: false,
-        },
-        writer: WriterSettings {
-            segment_duration: segment,
-            flush_interval: ms(200),
-            ..WriterSettings::default()
-        },
-        cut_on_resize: false,
-        max_unit_bytes: 4 << 20,
-        warn_after: ms(2_000),
-        turnover: Turnover {
-            after: Duration::from_hours(24),
-            bytes: None,
-        },
-        // Nobody looks after it: it is ready for ever.
-        storage: watch::channel(Storage::default()).1,
-        on_failure: OnFailure::Retry,
-    }
 }
 
 fn card(codec: Codec) -> CardVideo {
@@ -118,6 +85,8 @@ pub struct Room {
     /// Units of tracks that are gone.
     sent_before: BTreeMap<TrackId, u64>,
     asked: BTreeMap<TrackId, u32>,
+    /// What was asked to be sent, each time.
+    pub sending: Vec<Sending>,
     worst_lag: Duration,
 }
 
@@ -179,6 +148,7 @@ impl Room {
             feeds: BTreeMap::new(),
             sent_before: BTreeMap::new(),
             asked: BTreeMap::new(),
+            sending: Vec::new(),
             worst_lag: Duration::ZERO,
         };
         room.tell(RoomEvent::Joined {
@@ -348,8 +318,13 @@ impl Room {
 
     fn obey(&mut self) {
         while let Ok(command) = self.commands.try_recv() {
-            let RoomCommand::RequestKeyframe(id) = command else {
-                continue;
+            let id = match command {
+                RoomCommand::RequestKeyframe(id) => id,
+                RoomCommand::Send(sending) => {
+                    self.sending.push(sending);
+                    continue;
+                }
+                RoomCommand::Leave => continue,
             };
             if let Some(feed) = self.feeds.get_mut(&id) {
                 feed.card.request_keyframe();

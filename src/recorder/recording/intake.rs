@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::{MAX_HELD_BYTES, Recording};
 use crate::bitstream::{PictureSize, picture_size};
+use crate::buffers::{self, Buffer, amount};
 use crate::media::Treatment;
 use crate::recorder::DropReason;
 use crate::recorder::cut::{MAX_HELD, Step};
@@ -149,8 +150,21 @@ impl Recording {
             return Ok(());
         }
         self.held_bytes = bytes;
+        self.most_held_bytes = self.most_held_bytes.max(bytes);
         self.held.push_back(incoming);
         self.open_if_due(now).await
+    }
+
+    /// What waits for the first segment.
+    pub(super) fn held_buffer(&self) -> Buffer {
+        Buffer {
+            name: "held",
+            unit: buffers::Unit::Bytes,
+            depth: amount(self.held_bytes),
+            high_water: amount(self.most_held_bytes),
+            limit: amount(MAX_HELD_BYTES),
+            dropped: self.unsegmented.drops().of(DropReason::QueueFull),
+        }
     }
 
     pub(super) fn push(&mut self, incoming: &Incoming) {

@@ -7,8 +7,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 
 use super::{INBOX, MakeWriter, RecordingSetup, run_on};
+use crate::governor::Orders;
 use crate::media::test_card::{CardVideo, TestCard};
-use crate::media::{AudioOut, Equipment, EquipmentWatch, GraphSettings, InFlight, VideoMode};
+use crate::media::{
+    AudioOut, Equipment, EquipmentWatch, GraphSettings, InFlight, Saving, VideoMode,
+};
 use crate::recorder::folder::Place;
 use crate::recorder::handle::WriterHandle;
 use crate::recorder::manifest::RecordingState;
@@ -150,11 +153,13 @@ fn setup(root: &std::path::Path) -> RecordingSetup {
             coders: None,
             max_lines: None,
             in_flight: InFlight::default(),
+            saving: Saving::default(),
             video_bitrate: 1_000_000,
             keyframe_interval: Duration::from_secs(2),
             audio: AudioOut::Aac { bitrate: 64_000 },
             keep_damaged: false,
         },
+        orders: watch::channel(Orders::default()).1,
         writer: WriterSettings::default(),
         cut_on_resize: false,
         max_unit_bytes: 4 << 20,

@@ -16,27 +16,78 @@ use std::num::NonZeroU32;
 use livekit_protocol as proto;
 use proto::{TrackInfo, TrackType, VideoLayer, VideoQuality};
 
-/// The quality to ask for so that a picture has `most_lines` at most. Where all layers have more
-/// it is the one with the fewest lines; nothing where there is no choice, or no wish: then the
-/// server sends the highest (the same file, `Bound`).
-#[must_use]
-pub fn quality_for(info: &TrackInfo, most_lines: Option<NonZeroU32>) -> Option<VideoQuality> {
-    let most_lines = most_lines?.get();
-    if info.r#type() != TrackType::Video {
-        return None;
-    }
-    let layers = layers_of(info);
-    let usable = || {
-        let sized = layers.iter().filter(|layer| layer.height > 0);
-        sized.filter(|layer| layer.quality() != VideoQuality::Off)
+use crate::room::Sending;
+
+/// The sizes that a publisher's picture comes in; none of sound.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Layers {
+    is_video: bool,
+    /// Quality and lines of each, where there is a choice.
+    sizes: Vec<(VideoQuality, u32)>,
+}
+
+/// What to ask the server for of one picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// The highest quality that it may send.
+    pub quality: VideoQuality,
+    /// The most pictures a second, where it can thin them; zero for all.
+    pub pictures_per_second: u32,
+    /// It is to send none.
+    pub nothing: bool,
+}
+
+impl Asked {
+    /// What the server sends unasked.
+    pub const ALL: Self = Self {
+        quality: VideoQuality::High,
+        pictures_per_second: 0,
+        nothing: false,
     };
-    if usable().count() < 2 {
-        return None;
+}
+
+impl Layers {
+    /// The layers of a track.
+    #[must_use]
+    pub fn of(info: &TrackInfo) -> Self {
+        if info.r#type() != TrackType::Video {
+            return Self::default();
+        }
+        let usable = layers_of(info)
+            .iter()
+            .filter(|layer| layer.height > 0 && layer.quality() != VideoQuality::Off)
+            .map(|layer| (layer.quality(), layer.height));
+        Self {
+            is_video: true,
+            sizes: usable.collect(),
+        }
     }
-    let fits = usable().filter(|layer| layer.height <= most_lines);
-    let best = fits.max_by_key(|layer| (layer.height, layer.quality));
-    let smallest = || usable().min_by_key(|layer| (layer.height, layer.quality));
-    best.or_else(smallest).map(VideoLayer::quality)
+
+    /// What to ask for; nothing of sound.
+    #[must_use]
+    pub fn ask(&self, most_lines: Option<NonZeroU32>, sending: Sending) -> Option<Asked> {
+        let lines = most_lines.into_iter().chain(sending.lines).min();
+        self.is_video.then(|| Asked {
+            quality: self.quality(lines).unwrap_or(VideoQuality::High),
+            pictures_per_second: sending.pictures_per_second.unwrap_or(0),
+            nothing: sending.nothing,
+        })
+    }
+
+    /// The quality to ask for so that a picture has `most_lines` at most. Where all layers have
+    /// more it is the one with the fewest lines; nothing where there is no choice, or no wish: then
+    /// the server sends the highest (the same file, `Bound`).
+    fn quality(&self, most_lines: Option<NonZeroU32>) -> Option<VideoQuality> {
+        let most_lines = most_lines?.get();
+        if self.sizes.len() < 2 {
+            return None;
+        }
+        let by_size = |(quality, lines): &&(VideoQuality, u32)| (*lines, *quality as i32);
+        let fits = self.sizes.iter().filter(|(_, lines)| *lines <= most_lines);
+        let best = fits.max_by_key(by_size);
+        let smallest = || self.sizes.iter().min_by_key(by_size);
+        best.or_else(smallest).map(|(quality, _)| *quality)
+    }
 }
 
 /// The layers of the codec that the track is announced with; older publishers name no codec.
@@ -58,6 +109,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use proto::SimulcastCodecInfo;
+
+    fn quality_for(info: &TrackInfo, lines: Option<NonZeroU32>) -> Option<VideoQuality> {
+        Layers::of(info).quality(lines)
+    }
 
     fn layer(quality: VideoQuality, height: u32) -> VideoLayer {
         VideoLayer {
@@ -128,6 +183,29 @@ mod tests {
         };
         let lines = NonZeroU32::new(480);
         assert_eq!(quality_for(&info, lines), Some(VideoQuality::High));
+    }
+
+    #[test]
+    fn what_is_to_be_saved_is_asked_for_on_top() {
+        let sending = Sending {
+            lines: NonZeroU32::new(480),
+            pictures_per_second: Some(15),
+            nothing: true,
+        };
+        let asked = Layers::of(&simulcast()).ask(NonZeroU32::new(720), sending);
+        let expected = Asked {
+            quality: VideoQuality::Medium,
+            pictures_per_second: 15,
+            nothing: true,
+        };
+        assert_eq!(asked, Some(expected));
+        let asked = Layers::of(&simulcast()).ask(None, Sending::default());
+        assert_eq!(asked, Some(Asked::ALL));
+        let sound = TrackInfo {
+            r#type: TrackType::Audio.into(),
+            ..simulcast()
+        };
+        assert_eq!(Layers::of(&sound).ask(None, sending), None);
     }
 
     proptest! {

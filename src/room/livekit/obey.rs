@@ -7,6 +7,7 @@ use proto::signal_request::Message as Request;
 use proto::signal_response::Message as Response;
 use str0m::media::MediaData;
 
+use super::layers::Asked;
 use super::link::{Input, Leave};
 use super::publications::Change;
 use super::session::{Session, Stop};
@@ -164,7 +165,11 @@ impl Session {
                         .tell(RoomEvent::TrackRemoved { id, end })
                         .await?;
                 }
-                Change::Layer(id, layer) => self.ask_layer(&id, layer).await,
+                Change::Ask(id, asked) => {
+                    self.silence
+                        .excuse(&id, Excuse::Unwanted, asked.nothing, Instant::now());
+                    self.ask_for(&id, asked).await;
+                }
                 Change::Muted(id, muted) => {
                     self.silence
                         .excuse(&id, Excuse::Muted, muted, Instant::now());
@@ -246,16 +251,18 @@ impl Session {
         self.subscribe(id, false).await;
         self.subscribe(id, true).await;
         // The server forgot it with the subscription.
-        if let Some(layer) = self.publications.layer(id) {
-            self.ask_layer(id, layer).await;
+        if let Some(asked) = self.publications.asked(id) {
+            self.ask_for(id, asked).await;
         }
         Ok(())
     }
 
-    async fn ask_layer(&mut self, id: &TrackId, layer: proto::VideoQuality) {
+    async fn ask_for(&mut self, id: &TrackId, asked: Asked) {
         let settings = proto::UpdateTrackSettings {
             track_sids: vec![id.as_str().to_owned()],
-            quality: layer.into(),
+            quality: asked.quality.into(),
+            fps: asked.pictures_per_second,
+            disabled: asked.nothing,
             ..Default::default()
         };
         self.tell(Request::TrackSetting(settings)).await;

@@ -12,13 +12,13 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use livekit_protocol as proto;
-use proto::VideoQuality;
 use proto::participant_info::State;
 
 mod known;
 
 use self::known::{Known, joined_ms};
-use crate::room::{Codec, Present, Refusal, Selection, Source, Track, TrackEnd, TrackId};
+use super::layers::Asked;
+use crate::room::{Codec, Present, Refusal, Selection, Sending, Source, Track, TrackEnd, TrackId};
 
 /// How long the tracks of somebody who may come back are held.
 const GRACE: Duration = Duration::from_secs(15);
@@ -40,8 +40,8 @@ pub enum Change {
     Unsubscribe(TrackId, TrackEnd),
     /// A track that we asked for was muted or unmuted.
     Muted(TrackId, bool),
-    /// Ask the server for no more than this of a track that we asked for.
-    Layer(TrackId, VideoQuality),
+    /// Ask the server for so much of a track that we asked for.
+    Ask(TrackId, Asked),
     /// A track that the selection wants is not recorded. Said once, as long as it is so.
     Refused {
         /// Which track.
@@ -63,10 +63,11 @@ pub struct Publications {
     /// Codecs that can't be recorded on this machine, and why.
     unrecordable: BTreeMap<Codec, String>,
     most_lines: Option<NonZeroU32>,
+    sending: Sending,
     participants: BTreeMap<String, Known>,
     subscribed: BTreeMap<TrackId, Track>,
-    /// What we asked for of those tracks where there is a choice.
-    layers: BTreeMap<TrackId, VideoQuality>,
+    /// What we asked for of those tracks, where it is not all.
+    asked: BTreeMap<TrackId, Asked>,
     /// Tracks that are gone while their publisher may come back, and until when.
     held: BTreeMap<TrackId, (Track, Instant)>,
     unnamed: Option<Unnamed>,
@@ -100,7 +101,7 @@ impl Publications {
     /// An empty room seen by the participant `own_sid`. Of pictures that come in several sizes
     /// one of `most_lines` at most is wanted.
     #[must_use]
-    pub const fn new(
+    pub fn new(
         own_sid: String,
         selection: Selection,
         unrecordable: BTreeMap<Codec, String>,
@@ -111,7 +112,8 @@ impl Publications {
             selection,
             unrecordable,
             most_lines,
-            layers: BTreeMap::new(),
+            sending: Sending::default(),
+            asked: BTreeMap::new(),
             participants: BTreeMap::new(),
             subscribed: BTreeMap::new(),
             held: BTreeMap::new(),
@@ -138,7 +140,15 @@ impl Publications {
             replaced.insert(sid);
         }
         let mut changes = self.take(infos, &Hold::These(replaced), now);
-        self.choose_layers(&mut changes);
+        self.ask(&mut changes);
+        changes
+    }
+
+    /// From now on so much of all pictures is to be sent.
+    pub fn send(&mut self, sending: Sending) -> Vec<Change> {
+        self.sending = sending;
+        let mut changes = Vec::new();
+        self.ask(&mut changes);
         changes
     }
 
@@ -177,8 +187,8 @@ impl Publications {
             .into_iter()
             .filter(|id| self.subscribed.contains_key(id));
         changes.extend(still.map(Change::Again));
-        self.layers.clear();
-        self.choose_layers(&mut changes);
+        self.asked.clear();
+        self.ask(&mut changes);
         changes
     }
 
@@ -228,7 +238,7 @@ impl Publications {
             if old.is_some_and(|known| known.version > info.version) {
                 continue;
             }
-            let known = Known::read(info, &self.unrecordable, self.most_lines);
+            let known = Known::read(info, &self.unrecordable);
             for (id, published) in &known.tracks {
                 let before = old.and_then(|known| known.tracks.get(id));
                 if before.is_none()
@@ -266,10 +276,10 @@ impl Publications {
         self.subscribed.get(id)
     }
 
-    /// What we asked for of a track where there is a choice.
+    /// What we asked for of a track, where it is not all.
     #[must_use]
-    pub fn layer(&self, id: &TrackId) -> Option<VideoQuality> {
-        self.layers.get(id).copied()
+    pub fn asked(&self, id: &TrackId) -> Option<Asked> {
+        self.asked.get(id).copied()
     }
 
     /// All tracks that we asked for.
@@ -290,16 +300,21 @@ impl Publications {
         }
     }
 
-    /// Says which layers are wanted, where that is news.
-    fn choose_layers(&mut self, changes: &mut Vec<Change>) {
-        self.layers.retain(|id, _| self.subscribed.contains_key(id));
+    /// Says what is to be sent of each picture, where that is news.
+    fn ask(&mut self, changes: &mut Vec<Change>) {
+        self.asked.retain(|id, _| self.subscribed.contains_key(id));
         let published = self.participants.values().flat_map(|known| &known.tracks);
-        for (id, published) in published {
-            if let Some(layer) = published.layer
-                && self.subscribed.contains_key(id)
-                && self.layers.insert(id.clone(), layer) != Some(layer)
-            {
-                changes.push(Change::Layer(id.clone(), layer));
+        for (id, published) in published.filter(|(id, _)| self.subscribed.contains_key(*id)) {
+            let Some(asked) = published.layers.ask(self.most_lines, self.sending) else {
+                continue;
+            };
+            let before = if asked == Asked::ALL {
+                self.asked.remove(id).unwrap_or(Asked::ALL)
+            } else {
+                self.asked.insert(id.clone(), asked).unwrap_or(Asked::ALL)
+            };
+            if before != asked {
+                changes.push(Change::Ask(id.clone(), asked));
             }
         }
     }

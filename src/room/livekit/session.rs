@@ -239,6 +239,10 @@ impl Session {
             Happened::Command(Some(RoomCommand::RequestKeyframe(track))) => {
                 self.request_keyframe(&track, Instant::now());
             }
+            Happened::Command(Some(RoomCommand::Send(sending))) => {
+                let changes = self.publications.send(sending);
+                self.apply(changes).await?;
+            }
             Happened::Command(Some(RoomCommand::Leave) | None) => return Ok(Some(RoomEnd::Left)),
             Happened::Signal(Some(SignalEvent::Message(message))) => {
                 ended = self.obey(*message).await?;

@@ -42,6 +42,8 @@ pub enum Excuse {
     Paused,
     /// We are not allowed to have it.
     Refused,
+    /// We asked the server not to send it.
+    Unwanted,
 }
 
 /// What to do about a lost track.
@@ -65,6 +67,7 @@ struct Watched {
     muted: bool,
     paused: bool,
     refused: bool,
+    unwanted: bool,
     tries: u32,
     /// When the next try is due.
     due: Instant,
@@ -78,6 +81,7 @@ impl Silence {
             muted,
             paused: false,
             refused: false,
+            unwanted: false,
             tries: 0,
             due: now + LOST_AFTER,
         });
@@ -106,6 +110,7 @@ impl Silence {
             Excuse::Muted => &mut track.muted,
             Excuse::Paused => &mut track.paused,
             Excuse::Refused => &mut track.refused,
+            Excuse::Unwanted => &mut track.unwanted,
         };
         let news = std::mem::replace(flag, holds) != holds;
         if news {
@@ -180,7 +185,7 @@ fn wait(tries: u32) -> Duration {
 
 impl Watched {
     const fn is_excused(&self) -> bool {
-        self.muted || self.paused || self.refused
+        self.muted || self.paused || self.refused || self.unwanted
     }
 
     fn flows(&self, now: Instant) -> bool {

@@ -1,13 +1,11 @@
 //! What the server's words say of a participant and of what it publishes.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use livekit_protocol as proto;
-use proto::VideoQuality;
 
-use super::super::layers::quality_for;
+use super::super::layers::Layers;
 use crate::room::{Codec, Kind, Participant, Present, Publication, Source, Track, TrackId};
 
 /// Tracks of one participant that are looked at. More make no sense, and who knows whose idea
@@ -29,16 +27,11 @@ pub struct Published {
     pub codec: Result<Codec, String>,
     pub stereo: bool,
     pub muted: bool,
-    /// Of several layers the one that we want.
-    pub layer: Option<VideoQuality>,
+    pub layers: Layers,
 }
 
 impl Known {
-    pub fn read(
-        info: &proto::ParticipantInfo,
-        unrecordable: &BTreeMap<Codec, String>,
-        most_lines: Option<NonZeroU32>,
-    ) -> Self {
+    pub fn read(info: &proto::ParticipantInfo, unrecordable: &BTreeMap<Codec, String>) -> Self {
         Self {
             participant: Arc::new(Participant {
                 sid: info.sid.clone(),
@@ -52,7 +45,7 @@ impl Known {
                 .iter()
                 .take(MOST_PUBLISHED)
                 .filter_map(|track| {
-                    let published = Published::read(track, unrecordable, most_lines)?;
+                    let published = Published::read(track, unrecordable)?;
                     Some((TrackId::new(&track.sid), published))
                 })
                 .collect(),
@@ -99,11 +92,7 @@ pub const fn joined_ms(info: &proto::ParticipantInfo) -> i64 {
 }
 
 impl Published {
-    pub fn read(
-        info: &proto::TrackInfo,
-        unrecordable: &BTreeMap<Codec, String>,
-        most_lines: Option<NonZeroU32>,
-    ) -> Option<Self> {
+    pub fn read(info: &proto::TrackInfo, unrecordable: &BTreeMap<Codec, String>) -> Option<Self> {
         let source = source_of(info)?;
         Some(Self {
             source,
@@ -115,7 +104,7 @@ impl Published {
                 .audio_features()
                 .any(|f| f == proto::AudioTrackFeature::TfStereo),
             muted: info.muted,
-            layer: quality_for(info, most_lines),
+            layers: Layers::of(info),
         })
     }
 }

@@ -1,6 +1,7 @@
 use std::num::NonZeroUsize;
 
 use proptest::prelude::*;
+use proto::VideoQuality;
 
 use super::*;
 use crate::room::{Limit, Source};
@@ -328,31 +329,76 @@ fn simulcast(sid: &str, heights: [u32; 2]) -> proto::TrackInfo {
     }
 }
 
+/// What is to be asked for, in the order of the tracks.
+fn asked(changes: Vec<Change>) -> Vec<Asked> {
+    let asked = changes.into_iter().filter_map(|change| match change {
+        Change::Ask(_, asked) => Some(asked),
+        _ => None,
+    });
+    asked.collect()
+}
+
+const LOW: Asked = Asked {
+    quality: VideoQuality::Low,
+    ..Asked::ALL
+};
+
 #[test]
 fn a_layer_is_asked_for_once_and_again_with_another_choice_or_connection() {
     let mut room = publications(&["*"]);
-    let layers = |changes: Vec<Change>| -> Vec<(String, VideoQuality)> {
-        let asked = changes.into_iter().filter_map(|change| match change {
-            Change::Layer(id, quality) => Some((id.as_str().to_owned(), quality)),
-            _ => None,
-        });
-        asked.collect()
-    };
     let ann = |heights| [person("PA_a", vec![simulcast("TR_1", heights)])];
-    let low = [("TR_1".to_owned(), VideoQuality::Low)];
     let id = TrackId::new("TR_1");
-    assert_eq!(layers(update(&mut room, &ann([360, 720]))), low);
-    assert_eq!(room.layer(&id), Some(VideoQuality::Low));
-    assert_eq!(layers(update(&mut room, &ann([360, 720]))), []);
-    // A window was made smaller: both fit now.
-    let high = [("TR_1".to_owned(), VideoQuality::High)];
-    assert_eq!(layers(update(&mut room, &ann([180, 360]))), high);
+    assert_eq!(asked(update(&mut room, &ann([360, 720]))), [LOW]);
+    assert_eq!(room.asked(&id), Some(LOW));
+    assert_eq!(asked(update(&mut room, &ann([360, 720]))), []);
 
-    let again = room.rejoin("PA_me2".to_owned(), &ann([180, 360]), Instant::now());
+    let again = room.rejoin("PA_me2".to_owned(), &ann([360, 720]), Instant::now());
     assert_eq!(again.first(), Some(&Change::Again(id.clone())));
-    assert_eq!(layers(again), high);
+    assert_eq!(asked(again), [LOW]);
+    // A window was made smaller: both fit now, as what comes unasked does.
+    assert_eq!(asked(update(&mut room, &ann([180, 360]))), [Asked::ALL]);
+    assert_eq!(room.asked(&id), None);
+    update(&mut room, &ann([360, 720]));
     update(&mut room, &[person("PA_a", vec![])]);
-    assert_eq!(room.layer(&id), None);
+    assert_eq!(room.asked(&id), None);
+}
+
+#[test]
+fn what_is_saved_is_asked_for_of_pictures_that_are_there_and_that_come() {
+    let mut room = publications(&["*"]);
+    let small = simulcast("TR_1", [180, 360]);
+    let sound = proto::TrackInfo {
+        r#type: proto::TrackType::Audio.into(),
+        source: proto::TrackSource::Microphone.into(),
+        ..video("TR_2", "audio/opus")
+    };
+    let ann = |more: &[proto::TrackInfo]| {
+        let tracks = [&[small.clone(), sound.clone()], more].concat();
+        [person("PA_a", tracks)]
+    };
+    assert_eq!(asked(update(&mut room, &ann(&[]))), []);
+    let sending = Sending {
+        lines: None,
+        pictures_per_second: Some(15),
+        nothing: true,
+    };
+    let nothing = Asked {
+        pictures_per_second: 15,
+        nothing: true,
+        ..Asked::ALL
+    };
+    assert_eq!(asked(room.send(sending)), [nothing]);
+    assert_eq!(asked(room.send(sending)), []);
+    let screen = proto::TrackInfo {
+        source: proto::TrackSource::ScreenShare.into(),
+        ..simulcast("TR_3", [360, 720])
+    };
+    let lower = Asked {
+        quality: VideoQuality::Low,
+        ..nothing
+    };
+    assert_eq!(asked(update(&mut room, &ann(&[screen]))), [lower]);
+    assert_eq!(asked(room.send(Sending::default())), [Asked::ALL, LOW]);
 }
 
 /// Somebody out of a few, with tracks out of a few, as a server could tell of them.
@@ -406,7 +452,7 @@ proptest! {
                 match change {
                     Change::Subscribe(track) => prop_assert!(going.insert(track.id)),
                     Change::Unsubscribe(id, _) => prop_assert!(going.remove(&id)),
-                    Change::Layer(id, _) | Change::Again(id) | Change::Held(id) => {
+                    Change::Ask(id, _) | Change::Again(id) | Change::Held(id) => {
                         prop_assert!(going.contains(&id));
                     }
                     Change::Muted(..) | Change::Refused { .. } => {}
