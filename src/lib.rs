@@ -20,7 +20,7 @@
 //! - [`daemon`]: which rooms to record, waiting for them, ordered shutdown.
 //! - [`board`]: which box this is, for words only. [`doctor`]: what it is fit for, with what to do.
 //! - [`governor`]: what is given up so that memory stays within its budget. [`buffers`]: what waits
-//!   where.
+//!   where. [`heap`]: what the C library keeps.
 //! - [`backoff`]: how long to wait between tries; pure.
 //! - [`config`]: the strict, documented schema.
 //! - [`logging`]: human lines on a terminal, structured fields in the journal.
@@ -35,6 +35,7 @@ pub mod config;
 pub mod daemon;
 pub mod doctor;
 pub mod governor;
+pub mod heap;
 pub mod logging;
 pub mod media;
 pub mod recorder;

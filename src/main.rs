@@ -9,6 +9,7 @@ fn main() -> ExitCode {
     // Encoders ask for huge pages: 7 MB more at 720p for time that can't be measured. A kernel
     // that knows no huge pages refuses, and loses nothing.
     let _ = nix::sys::prctl::set_thp_disable(true);
+    reeld::heap::limit();
     let cli = Cli::parse();
     match cli.run() {
         Ok(code) => code.into(),

@@ -4,10 +4,11 @@
 //! For words only: advice, and what to expect. A family, a factory or a node proves nothing about
 //! an encoder: an Orin Nano has had the factory and the node, and no encoder behind them.
 //!
-//! - [`family`]: from names to a family; pure. [`nodes`]: what is in `/dev`. [`root`]: where all
-//!   of it is read from.
+//! - [`family`]: from names to a family; pure. [`nodes`]: what is in `/dev`. [`mounts`]: the mount
+//!   table. [`root`]: where all of it is read from.
 
 pub mod family;
+pub mod mounts;
 pub mod nodes;
 pub mod root;
 #[cfg(test)]

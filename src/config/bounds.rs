@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, Unexpected, Visitor};
 
 use super::schema::AUTO;
-use super::units::{self, BitRate, ByteSize};
+use super::units::{self, BitRate, ByteSize, Percent};
 use crate::logging;
 use crate::media::encoder::factories;
 use crate::room::Source;
@@ -39,6 +39,11 @@ const QUOTA: RangeInclusive<ByteSize> = ByteSize::from_mebibytes(16)..=LARGEST_D
 const MIN_FREE: RangeInclusive<ByteSize> = ByteSize::from_bytes(0)..=LARGEST_DISK;
 const LARGEST_DISK: ByteSize = ByteSize::from_bytes(1 << 46);
 const MAX_AGE: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(87_600);
+
+const BUDGET: RangeInclusive<ByteSize> =
+    ByteSize::from_mebibytes(32)..=ByteSize::from_mebibytes(64 << 10);
+const DWELL: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_mins(1);
+const QUIET: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_mins(10);
 
 pub(super) fn output<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
     text(from, "a path in quotes", |path| {
@@ -237,6 +242,45 @@ pub(super) fn min_free<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Byte
 
 pub(super) fn max_age<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
     duration(from, &MAX_AGE).map(Some)
+}
+
+pub(super) fn budget<'de, D: Deserializer<'de>>(from: D) -> Result<Option<ByteSize>, D::Error> {
+    size(from, &BUDGET).map(Some)
+}
+
+pub(super) fn upper<'de, D: Deserializer<'de>>(from: D) -> Result<Percent, D::Error> {
+    percent(from, 30..=95)
+}
+
+pub(super) fn lower<'de, D: Deserializer<'de>>(from: D) -> Result<Percent, D::Error> {
+    percent(from, 10..=90)
+}
+
+pub(super) fn emergency<'de, D: Deserializer<'de>>(from: D) -> Result<Percent, D::Error> {
+    percent(from, 40..=100)
+}
+
+pub(super) fn drop_warn<'de, D: Deserializer<'de>>(from: D) -> Result<Percent, D::Error> {
+    percent(from, 1..=50)
+}
+
+pub(super) fn drop_error<'de, D: Deserializer<'de>>(from: D) -> Result<Percent, D::Error> {
+    percent(from, 2..=90)
+}
+
+fn percent<'de, D: Deserializer<'de>>(
+    from: D,
+    allowed: RangeInclusive<u64>,
+) -> Result<Percent, D::Error> {
+    whole(from, " percent", allowed).map(Percent::new)
+}
+
+pub(super) fn dwell<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    duration(from, &DWELL)
+}
+
+pub(super) fn quiet<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    duration(from, &QUIET)
 }
 
 fn duration<'de, D: Deserializer<'de>>(

@@ -135,6 +135,22 @@ fn check_together(config: &Config, places: &BTreeMap<String, Origin>) -> Result<
         );
         return Err(wrong("writer.handover_bytes", problem));
     }
+    let memory = &config.memory;
+    for (less, more, least, most) in [
+        ("lower", "upper", memory.lower, memory.upper),
+        ("upper", "emergency", memory.upper, memory.emergency),
+        (
+            "drop_warn",
+            "drop_error",
+            memory.drop_warn,
+            memory.drop_error,
+        ),
+    ] {
+        if least >= most {
+            let problem = format!("{least} is no less than memory.{more}, {most}");
+            return Err(wrong(&format!("memory.{less}"), problem));
+        }
+    }
     let mut names = HashSet::new();
     for (index, room) in config.rooms.iter().enumerate() {
         if !names.insert(&room.name) {

@@ -34,8 +34,8 @@ pub use connection::{Connection, Credentials};
 pub use error::{ConfigError, Origin, Warning};
 pub use load::{Flags, Loaded, check, load};
 pub use schema::{
-    AUTO, Audio, AudioCodec, Config, Gaps, Jitter, Limits, LiveKit, Log, OnLoss, Prefer,
+    AUTO, Audio, AudioCodec, Config, Gaps, Jitter, Limits, LiveKit, Log, Memory, OnLoss, Prefer,
     ResolutionChange, Room, Segment, Selection, Storage, Video, VideoMode, Writer,
 };
 pub use secret::Secret;
-pub use units::{BitRate, ByteSize};
+pub use units::{BitRate, ByteSize, Percent};

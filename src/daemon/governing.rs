@@ -11,16 +11,19 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 
 use super::settings::RoomProgress;
+use crate::board::Root;
 use crate::buffers::{self, Alike};
-use crate::config::Config;
-use crate::governor::{Load, Orders};
+use crate::config::{self, Config};
+use crate::governor::{Budget, Change, Load, Orders, Policy, Probe, Reading, Thresholds, Warning};
+use crate::heap;
 use crate::recorder::DropReason;
+use crate::recorder::summary::RecordingProgress;
 
 /// Between two looks: memory does not grow by more than a few pictures meanwhile.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// Between two lines in the log about each kind of buffer.
-const TELL_BUFFERS: Duration = Duration::from_mins(1);
+/// Between two looks that are told in the log: memory, and each kind of buffer.
+const TELL: Duration = Duration::from_mins(1);
 
 /// Stays in rooms that the governor has not yet heard of. It listens four times a second.
 const NEW_ROOMS: usize = 64;
@@ -40,7 +43,7 @@ impl Governing {
     pub fn start(config: &Config) -> io::Result<Self> {
         let (rooms, new_rooms) = mpsc::channel(NEW_ROOMS);
         let (sender, orders) = watch::channel(Orders::default());
-        let governor = Governor::new(config, new_rooms, sender);
+        let governor = Governor::new(&config.memory, new_rooms, sender);
         thread::Builder::new()
             .name("reeld-governor".to_owned())
             .spawn(move || governor.run())?;
@@ -62,6 +65,8 @@ impl Governing {
 }
 
 struct Governor {
+    probe: Probe,
+    policy: Policy,
     rooms: Rooms,
     new_rooms: mpsc::Receiver<watch::Receiver<RoomProgress>>,
     orders: watch::Sender<Orders>,
@@ -69,11 +74,18 @@ struct Governor {
 
 impl Governor {
     fn new(
-        _config: &Config,
+        memory: &config::Memory,
         new_rooms: mpsc::Receiver<watch::Receiver<RoomProgress>>,
         orders: watch::Sender<Orders>,
     ) -> Self {
+        let mut probe = Probe::new(Root::here());
+        let facts = probe.facts();
+        let budget = Budget::of(memory.budget, facts.limit);
+        // What is missing is no reason to warn each time: `reeld doctor` says what to do.
+        tracing::info!("{facts}; the budget is {budget}");
         Self {
+            probe,
+            policy: Policy::new(Thresholds::of(memory), budget, Instant::now()),
             rooms: Rooms::default(),
             new_rooms,
             orders,
@@ -85,22 +97,71 @@ impl Governor {
         while !self.orders.is_closed() {
             thread::sleep(LOOK);
             while let Ok(room) = self.new_rooms.try_recv() {
-                self.rooms.rooms.push(room);
+                self.rooms.watched.push(room);
             }
+            let load = self.rooms.look();
+            let reading = self.probe.read();
             let now = Instant::now();
-            let _load = self.rooms.look();
-            if now.saturating_duration_since(told) >= TELL_BUFFERS {
+            if let Some(change) = self.policy.step(now, &reading, &load) {
+                self.order(change);
+            }
+            if let Some(warning) = self.policy.take_warning() {
+                warn(&warning);
+            }
+            if now.saturating_duration_since(told) >= TELL {
                 told = now;
-                tell_buffers(&self.rooms.buffers());
+                self.tell(&reading, &load);
             }
         }
+    }
+
+    fn order(&self, change: Change) {
+        if change.to > change.from {
+            tracing::warn!(
+                level = change.to.as_str(),
+                cause = change.cause.as_str(),
+                "quality is given up: {change}"
+            );
+        } else {
+            tracing::info!(
+                level = change.to.as_str(),
+                cause = change.cause.as_str(),
+                "quality comes back: {change}"
+            );
+        }
+        let change = Some(change);
+        self.orders.send_replace(Orders { change });
+        // What held larger pictures is free soon, and held for nothing.
+        heap::trim();
+    }
+
+    /// What somebody wants to see who wonders where memory goes.
+    fn tell(&self, reading: &Reading, load: &Load) {
+        tracing::info!(
+            level = self.policy.level().as_str(),
+            memory_bytes = reading.used,
+            budget_bytes = self.policy.budget().bytes(),
+            frames = load.pictures,
+            frames_dropped_backpressure = load.dropped,
+            bytes_written = self.rooms.bytes_written(),
+            bytes_since_last_flush = self.rooms.bytes_since_last_flush(),
+            "memory"
+        );
+        tell_buffers(&self.rooms.buffers());
+    }
+}
+
+fn warn(warning: &Warning) {
+    match warning {
+        Warning::Dropping { error: true, .. } => tracing::error!("{warning}"),
+        Warning::Dropping { .. } | Warning::NotOurs { .. } => tracing::warn!("{warning}"),
     }
 }
 
 /// What the rooms have come to.
 #[derive(Debug, Default)]
 struct Rooms {
-    rooms: Vec<watch::Receiver<RoomProgress>>,
+    watched: Vec<watch::Receiver<RoomProgress>>,
     /// Pictures that came, and those of them that were lost here, of what is recorded now.
     seen: (u64, u64),
     /// The same of everything that was ever recorded.
@@ -110,15 +171,15 @@ struct Rooms {
 impl Rooms {
     fn look(&mut self) -> Load {
         // Its sender is gone when nobody is in the room any more.
-        self.rooms.retain(|room| room.has_changed().is_ok());
+        self.watched.retain(|room| room.has_changed().is_ok());
         let mut load = Load::default();
         let mut seen = (0, 0);
-        for room in &self.rooms {
+        for room in &self.watched {
             for (_, _, recording) in &room.borrow().recordings {
                 load.encoder_lag = load.encoder_lag.max(recording.lag.encoder);
                 load.disk_lag = load.disk_lag.max(recording.lag.disk);
                 let video = &recording.tally.video;
-                seen.0 += video.received;
+                seen.0 += video.received - video.dropped.of(DropReason::Governor);
                 let dropped = |reason| video.dropped.of(reason);
                 seen.1 += dropped(DropReason::Backpressure)
                     + dropped(DropReason::QueueFull)
@@ -133,9 +194,27 @@ impl Rooms {
         load
     }
 
+    /// Bytes that reached the files of what is recorded now.
+    fn bytes_written(&self) -> u64 {
+        self.sum(|recording| recording.disk.written)
+    }
+
+    /// Those of them that a power cut would cost.
+    fn bytes_since_last_flush(&self) -> u64 {
+        self.sum(|recording| recording.disk.written.saturating_sub(recording.disk.synced))
+    }
+
+    fn sum(&self, of: impl Fn(&RecordingProgress) -> u64) -> u64 {
+        let sum = |room: &watch::Receiver<RoomProgress>| -> u64 {
+            let room = room.borrow();
+            room.recordings.iter().map(|(_, _, it)| of(it)).sum()
+        };
+        self.watched.iter().map(sum).sum()
+    }
+
     fn buffers(&self) -> Vec<Alike> {
         let mut found = Vec::new();
-        for room in &self.rooms {
+        for room in &self.watched {
             let room = room.borrow();
             found.extend_from_slice(&room.buffers);
             for (_, _, recording) in &room.recordings {

@@ -361,7 +361,7 @@ impl Room {
 
     /// Has the server send what the governor says. A full queue is tried again.
     fn have_sent(&mut self) {
-        let sending = self.settings.orders.borrow().level.sending();
+        let sending = self.settings.orders.borrow().level().sending();
         if sending != self.sending && self.commands.try_send(RoomCommand::Send(sending)).is_ok() {
             self.sending = sending;
         }

@@ -4,17 +4,19 @@ use std::path::Path;
 
 use time::OffsetDateTime;
 
-use super::cgroup::{self, MemoryCgroup};
+use super::cgroup;
 use super::clock::{self, Clock};
 use super::coders::{self, Looked};
 use super::disk::{self, Disk};
 use super::finding::Finding;
 use super::machine::{self, Machine};
-use super::pressure::{self, Pressure};
+use super::pressure;
 use super::report::{Facts, Report};
 use super::watchdog::{self, Watchdog};
 use crate::board::{Board, Root};
 use crate::config::Config;
+use crate::governor::Pressure;
+use crate::governor::cgroup::MemoryCgroup;
 use crate::media;
 use crate::storage::Limits;
 

@@ -14,7 +14,7 @@
 //! - [`machine`], [`cgroup`], [`pressure`], [`watchdog`], [`clock`], [`disk`], [`server`]: one
 //!   subject each, its reader beside its judgement.
 //! - [`coders`]: trials of encoders and decoders.
-//! - [`mounts`]: the mount table. [`sync_times`]: how long the disk takes. [`ask`]: another
+//! - [`sync_times`]: how long the disk takes. [`ask`]: another
 //!   program's answer, in a limited time.
 
 pub mod ask;
@@ -25,7 +25,6 @@ pub mod disk;
 pub mod examine;
 pub mod finding;
 pub mod machine;
-pub mod mounts;
 pub mod pressure;
 pub mod report;
 pub mod server;

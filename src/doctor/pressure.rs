@@ -1,50 +1,13 @@
-//! Whether the kernel reports that memory is short (`Documentation/accounting/psi.rst`).
-
-use serde::Serialize;
+//! Whether the kernel reports that memory is short, and whether it is.
 
 use super::finding::Finding;
-use crate::board::{Family, Root};
+use crate::board::Family;
+use crate::governor::Pressure;
 
 const SUBJECT: &str = "pressure";
 
 /// Tasks waited for memory in this many hundredths of the last minute: it is short.
 const SHORT: f64 = 10.0;
-
-/// Shares of time that tasks waited for memory, in percent.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Pressure {
-    /// At least one task waited, in the last 10 s.
-    pub some_avg10: f64,
-    /// At least one task waited, in the last minute.
-    pub some_avg60: f64,
-    /// All tasks waited, in the last minute.
-    pub full_avg60: f64,
-}
-
-impl Pressure {
-    /// None where the kernel does not report it: built without, or switched off.
-    #[must_use]
-    pub fn read(root: &Root) -> Option<Self> {
-        // With psi=0 there is no such file, or it can't be read (EOPNOTSUPP).
-        Self::parse(&root.text("/proc/pressure/memory")?)
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let share = |line: &str, key: &str| {
-            let fields = text.lines().find_map(|found| found.strip_prefix(line))?;
-            let mut fields = fields.split_whitespace();
-            fields
-                .find_map(|field| field.strip_prefix(key))?
-                .parse()
-                .ok()
-        };
-        Some(Self {
-            some_avg10: share("some ", "avg10=")?,
-            some_avg60: share("some ", "avg60=")?,
-            full_avg60: share("full ", "avg60=")?,
-        })
-    }
-}
 
 /// Pressure must be reported, and low.
 #[must_use]
@@ -101,19 +64,5 @@ mod tests {
         assert_eq!(silent.grade(), Grade::Degraded);
         let advice = silent.advice().unwrap();
         assert!(advice.contains("psi=1") && advice.contains("/boot/firmware/cmdline.txt"));
-    }
-
-    #[test]
-    fn what_is_not_a_report_is_none() {
-        for text in [
-            "",
-            "some",
-            "some avg10=x avg60=1 avg300=0 total=0",
-            "some avg10=1.00 avg60=1.00",
-        ] {
-            assert_eq!(Pressure::parse(text), None, "{text}");
-        }
-        let folder = tempfile::tempdir().unwrap();
-        assert_eq!(Pressure::read(&Root::at(folder.path())), None);
     }
 }

@@ -2,16 +2,16 @@
 
 use serde::Serialize;
 
-use super::cgroup::MemoryCgroup;
 use super::clock::Clock;
 use super::coders::Coders;
 use super::disk::Disk;
 use super::finding::{Finding, Grade};
 use super::machine::Machine;
-use super::pressure::Pressure;
 use super::server::{Asked, Server};
 use super::watchdog::Watchdog;
 use crate::board::Board;
+use crate::governor::Pressure;
+use crate::governor::cgroup::MemoryCgroup;
 
 /// What was found. In JSON as it stands here; fields may be added. Sizes are in bytes.
 #[derive(Debug, Serialize)]

@@ -1,15 +1,39 @@
-//! What is given up so that memory stays within its budget and the rest keeps up.
+//! How much memory is used, and what is given up to keep within the budget.
+//!
+//! ```text
+//!  /sys/fs/cgroup, /proc ─► Probe ─► Reading ─┐
+//!                                             ├─► Policy ─► Change, Warning ─► who acts on it
+//!  recordings ──────────────────────► Load ───┘
+//! ```
+//!
+//! - [`Policy`] is pure; so are `strain` (how short each thing is), `drops` (the share of dropped
+//!   pictures lately), [`Budget`], [`Level`] and [`Thresholds`].
+//! - [`cgroup`]: which groups account our memory. [`pressure`]: how long tasks wait. [`probe`]
+//!   reads both again and again.
 
+mod budget;
+pub mod cgroup;
+mod change;
+mod drops;
+pub mod facts;
+mod group;
 mod level;
 mod orders;
+mod policy;
+pub mod pressure;
+pub mod probe;
+mod reading;
+mod scratch;
+mod strain;
+mod thresholds;
 
+pub use budget::Budget;
+pub use change::{Cause, Change, Figures, Warning};
+pub use facts::Facts;
 pub use level::Level;
 pub use orders::Orders;
-
-#[derive(Debug, Default)]
-pub struct Load {
-    pub encoder_lag: std::time::Duration,
-    pub disk_lag: std::time::Duration,
-    pub pictures: u64,
-    pub dropped: u64,
-}
+pub use policy::Policy;
+pub use pressure::{Pressure, Stalls};
+pub use probe::Probe;
+pub use reading::{Load, Nearest, Reading};
+pub use thresholds::Thresholds;

@@ -2,17 +2,23 @@
 
 use std::num::NonZeroU32;
 
-use super::Level;
+use super::{Change, Level};
 use crate::media::{InFlight, Pictures, Saving};
 use crate::room::Sending;
 
 /// What is to be given up, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Orders {
-    /// Each level gives up all that the one before it does.
-    pub level: Level,
-    /// Why it is not the one before, in a few words; empty before the first change.
-    pub cause: String,
+    /// The last change of level; none as long as nothing was ever given up.
+    pub change: Option<Change>,
+}
+
+impl Orders {
+    /// The level that holds. Each gives up all that the one before it does.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        self.change.map_or(Level::Normal, |change| change.to)
+    }
 }
 
 /// Lines of a picture that is encoded again, below the first level.
@@ -79,15 +85,15 @@ mod tests {
         let lines = |lines: Option<NonZeroU32>| lines.map(NonZeroU32::get);
         let pairs = Level::ALL.iter().zip(Level::ALL.iter().skip(1));
         for (before, after) in pairs {
-            let (saved, saves) = (before.saving(), after.saving());
-            fewer(lines(saved.lines), lines(saves.lines));
-            assert!(saves.pictures >= saved.pictures);
-            assert!(saves.in_flight.is_some() >= saved.in_flight.is_some());
-            let (sent, sends) = (before.sending(), after.sending());
-            fewer(lines(sent.lines), lines(sends.lines));
-            fewer(sent.pictures_per_second, sends.pictures_per_second);
-            assert!(sends.nothing >= sent.nothing);
-            assert_ne!((saved, sent), (saves, sends));
+            let (less, least) = (before.saving(), after.saving());
+            fewer(lines(less.lines), lines(least.lines));
+            assert!(least.pictures >= less.pictures);
+            assert!(least.in_flight.is_some() >= less.in_flight.is_some());
+            let (sent, asked) = (before.sending(), after.sending());
+            fewer(lines(sent.lines), lines(asked.lines));
+            fewer(sent.pictures_per_second, asked.pictures_per_second);
+            assert!(asked.nothing >= sent.nothing);
+            assert_ne!((less, sent), (least, asked));
         }
         assert_eq!(Level::Normal.sending(), Sending::default());
         assert_eq!(Level::Normal.saving(), Saving::default());

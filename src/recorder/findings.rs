@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::milliseconds;
-use crate::governor::Level;
+use crate::governor::Change;
 use crate::room::Kind;
 
 /// Gaps, picture sizes and clock settings, the first thousand of each.
@@ -126,10 +126,9 @@ pub struct LevelRecord {
     /// Milliseconds from the start of the recording.
     #[serde(rename = "at_ms", with = "milliseconds")]
     pub at: Duration,
-    /// What is given up.
-    pub level: Level,
-    /// Why it is no longer what it was before.
-    pub cause: String,
+    /// From which level to which, why, and what was measured then.
+    #[serde(flatten)]
+    pub change: Change,
 }
 
 /// The wall clock of the box was set: by a time server, or by hand.
@@ -149,6 +148,7 @@ pub struct ClockRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::governor::{Cause, Figures, Level};
     use time::macros::datetime;
 
     #[test]
@@ -170,8 +170,15 @@ mod tests {
             }],
             levels: vec![LevelRecord {
                 at: Duration::from_secs(1),
-                level: Level::HalfRate,
-                cause: "memory".to_owned(),
+                change: Change {
+                    from: Level::Normal,
+                    to: Level::LowerLayer,
+                    cause: Cause::DiskLag,
+                    figures: Figures {
+                        disk_lag_ms: 4_000,
+                        ..Figures::default()
+                    },
+                },
             }],
             clock: vec![ClockRecord {
                 at: Duration::from_secs(2),
@@ -191,7 +198,15 @@ mod tests {
             "gaps_omitted": 0,
             "layers": [{"at_ms": 0, "width": 1280, "height": 720}],
             "layers_omitted": 0,
-            "levels": [{"at_ms": 1000, "level": "half_rate", "cause": "memory"}],
+            "levels": [{
+                "at_ms": 1000,
+                "from": "normal",
+                "to": "lower_layer",
+                "cause": "disk_lag",
+                "memory_budget": 0,
+                "encoder_lag_ms": 0,
+                "disk_lag_ms": 4000,
+            }],
             "clock": [{
                 "at_ms": 2000,
                 "from": "1970-01-01T00:00:09Z",

@@ -13,7 +13,7 @@ use super::manifest::{ClockRecord, CoderRecord, GapRecord, LayerRecord, LevelRec
 use super::wall_clock::{Step, WallClock};
 use super::{DropReason, Findings};
 use crate::bitstream::PictureSize;
-use crate::governor::Level;
+use crate::governor::Change;
 use crate::room::Kind;
 
 /// Gaps, and sizes, that are listed; more are counted. A gap takes 200 bytes of the manifest.
@@ -117,9 +117,9 @@ impl Journal {
     }
 
     /// From `at` on, on the source's time, the governor stands there.
-    pub(super) fn level(&mut self, at: Duration, level: Level, cause: String) {
+    pub(super) fn level(&mut self, at: Duration, change: Change) {
         let at = at.saturating_sub(self.start.0);
-        let record = LevelRecord { at, level, cause };
+        let record = LevelRecord { at, change };
         let findings = &mut self.findings;
         list(&mut findings.levels, &mut findings.levels_omitted, record);
         self.news = true;

@@ -1,7 +1,7 @@
 //! What is given up when the governor says so, and what comes back.
 
 use reeld::daemon::settings::RoomSettings;
-use reeld::governor::{Level, Orders};
+use reeld::governor::{Cause, Change, Figures, Level, Orders};
 use reeld::recorder::DropReason;
 use reeld::room::{Codec, Source, TrackId};
 use tokio::sync::watch;
@@ -22,15 +22,19 @@ fn governed(codec: Codec, level: Level) -> (Played, Recording) {
     room.publish(&ann, Source::Camera, "V", codec);
     room.microphone(&ann, "A");
     room.play(ms(2_000));
-    let say = |level, cause: &str| {
-        governor.send_replace(Orders {
-            level,
-            cause: cause.to_owned(),
+    let say = |from, to, cause| {
+        let figures = Figures::default();
+        let change = Some(Change {
+            from,
+            to,
+            cause,
+            figures,
         });
+        governor.send_replace(Orders { change });
     };
-    say(level, "memory");
+    say(Level::Normal, level, Cause::MemoryUse);
     room.play(ms(3_000));
-    say(Level::Normal, "calm");
+    say(level, Level::Normal, Cause::Quiet);
     room.play(ms(2_000));
     assert_eq!(room.sending, [level.sending(), Level::Normal.sending()]);
     let played = room.close();
@@ -39,9 +43,12 @@ fn governed(codec: Codec, level: Level) -> (Played, Recording) {
     let levels: Vec<_> = recording.manifest.findings.levels.iter().collect();
     let said: Vec<_> = levels
         .iter()
-        .map(|it| (it.level, it.cause.as_str()))
+        .map(|it| (it.change.to, it.change.cause))
         .collect();
-    assert_eq!(said, [(level, "memory"), (Level::Normal, "calm")]);
+    assert_eq!(
+        said,
+        [(level, Cause::MemoryUse), (Level::Normal, Cause::Quiet)]
+    );
     let length = levels[1].at.saturating_sub(levels[0].at);
     assert!(length.abs_diff(ms(3_000)) < ms(500), "{length:?}");
     let sound = &played.only().frames.audio;

@@ -115,6 +115,9 @@ fn the_annotated_file_names_the_bounds_that_hold() {
         ("storage.quota", "\"16MiB\"", "\"65536GiB\""),
         ("storage.min_free", "\"0B\"", "\"65536GiB\""),
         ("storage.max_age", "\"1m\"", "\"87600h\""),
+        ("memory.budget", "\"32MiB\"", "\"64GiB\""),
+        ("memory.dwell", "\"500ms\"", "\"1m\""),
+        ("memory.quiet", "\"5s\"", "\"10m\""),
         ("select.max_participants", "1", "256"),
         ("jitter.max_frames", "5", "300"),
         ("limits.max_tracks", "1", "1024"),
@@ -125,6 +128,52 @@ fn the_annotated_file_names_the_bounds_that_hold() {
         }
         let unbroken = ANNOTATED.replace("\n# ", " ");
         assert!(unbroken.contains(&format!("{least} to {most}")), "{key}");
+    }
+}
+
+/// Bounds of shares that have to be in order with others: those go with them.
+#[test]
+fn the_annotated_file_names_the_bounds_of_shares() {
+    for (key, least, most, others) in [
+        ("upper", 30, 95, "lower = 10\nemergency = 100"),
+        ("lower", 10, 90, "upper = 95\nemergency = 100"),
+        ("emergency", 40, 100, "lower = 10\nupper = 30"),
+        ("drop_warn", 1, 50, "drop_error = 90"),
+        ("drop_error", 2, 90, "drop_warn = 1"),
+    ] {
+        for (value, sound) in [
+            (least - 1, false),
+            (least, true),
+            (most, true),
+            (most + 1, false),
+        ] {
+            let loaded = load_text(&format!("[memory]\n{others}\n{key} = {value}"));
+            assert_eq!(loaded.is_ok(), sound, "{key} = {value}: {loaded:?}");
+        }
+        let unbroken = ANNOTATED.replace("\n# ", " ");
+        let range = format!("{least} to {most}");
+        assert!(unbroken.contains(&range), "{key}: {range}");
+    }
+}
+
+#[test]
+fn shares_that_are_not_in_order_are_refused() {
+    for (text, problem) in [
+        (
+            "lower = 80",
+            "memory.lower: 80 % is no less than memory.upper, 80 %",
+        ),
+        (
+            "upper = 95",
+            "memory.upper: 95 % is no less than memory.emergency, 95 %",
+        ),
+        (
+            "drop_error = 4",
+            "memory.drop_warn: 5 % is no less than memory.drop_error, 4 %",
+        ),
+    ] {
+        let found = load_text(&format!("[memory]\n{text}")).unwrap_err();
+        assert!(found.ends_with(problem), "{found}");
     }
 }
 
@@ -203,6 +252,15 @@ fn every_key_is_read_from_the_file() {
         quota = "32GB"
         min_free = "0B"
         max_age = "720h"
+        [memory]
+        budget = "96MiB"
+        upper = 75
+        lower = 50
+        emergency = 90
+        dwell = "3s"
+        quiet = "1m"
+        drop_warn = 3
+        drop_error = 8
         [log]
         level = "warn,reeld=debug"
         [[room]]
@@ -266,6 +324,16 @@ fn every_key_is_read_from_the_file() {
             quota: Some(ByteSize::from_bytes(32_000_000_000)),
             min_free: Some(ByteSize::from_bytes(0)),
             max_age: Some(Duration::from_hours(720)),
+        },
+        memory: Memory {
+            budget: Some(ByteSize::from_mebibytes(96)),
+            upper: Percent::new(75),
+            lower: Percent::new(50),
+            emergency: Percent::new(90),
+            dwell: Duration::from_secs(3),
+            quiet: Duration::from_mins(1),
+            drop_warn: Percent::new(3),
+            drop_error: Percent::new(8),
         },
         log: Log {
             level: "warn,reeld=debug".to_owned(),

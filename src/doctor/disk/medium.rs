@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::board::Root;
-use crate::doctor::mounts::Mount;
+use crate::board::mounts::Mount;
 
 /// What a file system lies on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

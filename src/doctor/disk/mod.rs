@@ -12,9 +12,9 @@ use serde::Serialize;
 pub use judge::judge;
 pub use medium::Medium;
 
-use super::mounts::{self, Mount};
 use super::sync_times::SyncTimes;
 use crate::board::Root;
+use crate::board::mounts::{self, Mount};
 use crate::recorder::RecorderError;
 use crate::recorder::recording::one_line;
 use crate::storage::{Limits, Space};

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::Recording;
 use crate::buffers::Buffer;
-use crate::governor::{Level, Orders};
+use crate::governor::{Change, Level, Orders};
 use crate::media::Pictures;
 use crate::recorder::segment_run::SegmentRun;
 use crate::recorder::summary::Lag;
@@ -28,7 +28,7 @@ pub(super) struct Thrift {
 
 impl Thrift {
     pub(super) fn new(orders: watch::Receiver<Orders>) -> Self {
-        let level = orders.borrow().level;
+        let level = orders.borrow().level();
         Self {
             level,
             orders: Some(orders),
@@ -44,16 +44,12 @@ impl Thrift {
             return;
         }
         self.orders = None;
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
-    fn cause(&self) -> String {
-        let orders = self.orders.as_ref();
-        orders.map_or_else(String::new, |orders| orders.borrow().cause.clone())
-    }
-
-    fn take(&mut self) -> Option<Orders> {
-        Some(self.orders.as_mut()?.borrow_and_update().clone())
+    /// The change that led to where we are.
+    fn change(&mut self) -> Option<Change> {
+        self.orders.as_mut()?.borrow_and_update().change
     }
 
     /// Whether another picture is to be asked for: where only those are recorded that decoding
@@ -78,14 +74,14 @@ impl Recording {
 
     /// Gives up what is to be given up from now on, and takes back what is not.
     pub(super) fn heed_orders(&mut self, now: Instant) {
-        let Some(Orders { level, cause }) = self.thrift.take() else {
+        let Some(change) = self.thrift.change() else {
             return;
         };
-        let before = std::mem::replace(&mut self.thrift.level, level);
-        if before == level {
+        let before = std::mem::replace(&mut self.thrift.level, change.to);
+        if before == change.to {
             return;
         }
-        let saving = level.saving();
+        let saving = change.to.saving();
         self.setup.graph.saving = saving;
         if let Some(segment) = &mut self.segment {
             segment.save(saving);
@@ -93,7 +89,7 @@ impl Recording {
         if let Some((writer, _)) = &self.writer {
             writer.gather(self.flush_bytes());
         }
-        self.journal.level(self.media_time(now), level, cause);
+        self.journal.level(self.media_time(now), change);
         if saving.pictures < Pictures::Keyframes && before.saving().pictures >= Pictures::Keyframes
         {
             // What was left out is missing until then.
@@ -103,10 +99,12 @@ impl Recording {
 
     /// Notes, at the start of a recording, that less is recorded than usual.
     pub(super) fn note_level(&mut self) {
-        let level = self.thrift.level;
-        if level != Level::Normal {
-            let cause = self.thrift.cause();
-            self.journal.level(self.zero, level, cause);
+        if self.thrift.level != Level::Normal
+            && let Some(change) = self.thrift.change()
+        {
+            self.thrift.level = change.to;
+            self.be_thrifty();
+            self.journal.level(self.zero, change);
         }
     }
 

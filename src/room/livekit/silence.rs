@@ -17,7 +17,7 @@
 //! where nothing else flows over it, and each time the next try waits twice as long. Sound is no
 //! exception: Opus with DTX still sends a packet each 400 ms.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use crate::room::TrackId;
@@ -34,7 +34,7 @@ const REBUILD_AFTER: Duration = Duration::from_secs(7);
 const LONGEST_WAIT: Duration = Duration::from_mins(5);
 
 /// Why a track may be silent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Excuse {
     /// Its publisher muted it.
     Muted,
@@ -64,10 +64,7 @@ pub struct Silence {
 #[derive(Debug)]
 struct Watched {
     heard: Option<Instant>,
-    muted: bool,
-    paused: bool,
-    refused: bool,
-    unwanted: bool,
+    excuses: BTreeSet<Excuse>,
     tries: u32,
     /// When the next try is due.
     due: Instant,
@@ -78,10 +75,7 @@ impl Silence {
     pub fn add(&mut self, id: &TrackId, muted: bool, now: Instant) {
         self.tracks.entry(id.clone()).or_insert(Watched {
             heard: None,
-            muted,
-            paused: false,
-            refused: false,
-            unwanted: false,
+            excuses: muted.then_some(Excuse::Muted).into_iter().collect(),
             tries: 0,
             due: now + LOST_AFTER,
         });
@@ -106,13 +100,11 @@ impl Silence {
         let Some(track) = self.tracks.get_mut(id) else {
             return false;
         };
-        let flag = match excuse {
-            Excuse::Muted => &mut track.muted,
-            Excuse::Paused => &mut track.paused,
-            Excuse::Refused => &mut track.refused,
-            Excuse::Unwanted => &mut track.unwanted,
+        let news = if holds {
+            track.excuses.insert(excuse)
+        } else {
+            track.excuses.remove(&excuse)
         };
-        let news = std::mem::replace(flag, holds) != holds;
         if news {
             track.due = track.due.max(now + LOST_AFTER);
         }
@@ -131,8 +123,8 @@ impl Silence {
     pub fn forget_excuses(&mut self) -> Vec<TrackId> {
         let mut unpaused = Vec::new();
         for (id, track) in &mut self.tracks {
-            track.refused = false;
-            if std::mem::take(&mut track.paused) {
+            track.excuses.remove(&Excuse::Refused);
+            if track.excuses.remove(&Excuse::Paused) {
                 unpaused.push(id.clone());
             }
         }
@@ -184,8 +176,8 @@ fn wait(tries: u32) -> Duration {
 }
 
 impl Watched {
-    const fn is_excused(&self) -> bool {
-        self.muted || self.paused || self.refused || self.unwanted
+    fn is_excused(&self) -> bool {
+        !self.excuses.is_empty()
     }
 
     fn flows(&self, now: Instant) -> bool {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::board::Root;
+use super::Root;
 
 /// One mount.
 #[derive(Debug, Clone, PartialEq, Eq)]
