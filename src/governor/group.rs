@@ -109,10 +109,14 @@ impl Group {
     /// Zero where a kernel does not count.
     pub(super) fn events(&self, scratch: &mut Scratch) -> Events {
         let text = scratch.text(&self.events).unwrap_or_default();
-        let all = |keys| sum(text, keys).unwrap_or_default();
+        // Version 1 has only "oom_kill" of these, and no line "oom".
+        let both = |one, other| {
+            let count = |key| keyed(text, key).unwrap_or_default();
+            count(one).saturating_add(count(other))
+        };
         let mut events = Events {
-            failures: all(&["oom", "oom_kill"]),
-            hits: all(&["high", "max"]),
+            failures: both("oom", "oom_kill"),
+            hits: both("high", "max"),
             under_oom: keyed(text, "under_oom") == Some(1),
         };
         if self.version == Version::V1 {

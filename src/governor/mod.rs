@@ -9,8 +9,9 @@
 //! - [`Policy`] is pure; so are `strain` (how short each thing is), `drops` (the share of dropped
 //!   pictures lately), [`Budget`], [`Level`] and [`Thresholds`].
 //! - [`cgroup`]: which groups account our memory. [`pressure`]: how long tasks wait. [`probe`]
-//!   reads both again and again.
+//!   reads both again and again; [`Alarm`] comes at once where the kernel allows it.
 
+mod alarm;
 mod budget;
 pub mod cgroup;
 mod change;
@@ -20,13 +21,20 @@ mod group;
 mod level;
 mod orders;
 mod policy;
+#[cfg(test)]
+mod policy_tests;
 pub mod pressure;
 pub mod probe;
+#[cfg(test)]
+mod probe_tests;
 mod reading;
 mod scratch;
+#[cfg(test)]
+mod simulation;
 mod strain;
 mod thresholds;
 
+pub use alarm::Alarm;
 pub use budget::Budget;
 pub use change::{Cause, Change, Figures, Warning};
 pub use facts::Facts;

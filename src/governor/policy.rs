@@ -2,6 +2,8 @@
 //!
 //! - Worse, by one step, when something is strained: at once if the level has held for `dwell`;
 //!   for lags and pressure later (see [`patience`]).
+//!   A lag that shrinks by itself is left to it: behind a slow encoder the pictures of some seconds
+//!   wait, and have to be worked off after the step that helped.
 //! - Worse by two steps, without waiting, in an emergency: and again each second tick while it
 //!   eases, each tick while it does not.
 //! - Better, by one step, when nothing that this level helps with was short for `quiet`. Where a
@@ -48,6 +50,7 @@ pub struct Policy {
     /// The last tick was an emergency with a step: what for, and how much was held.
     eased_from: Option<(Cause, u64)>,
     totals: Option<Totals>,
+    lags: [Shrinking; 2],
     drops: Drops,
     warnings: Warnings,
 }
@@ -57,6 +60,27 @@ pub struct Policy {
 struct Totals {
     failures: u64,
     hits: u64,
+}
+
+/// A lag since the last change of level.
+#[derive(Debug, Clone, Copy, Default)]
+struct Shrinking {
+    lowest: Option<Duration>,
+    /// When it was last a tenth lower than ever.
+    since: Option<Instant>,
+}
+
+impl Shrinking {
+    fn see(&mut self, now: Instant, found: Duration) {
+        match self.lowest {
+            Some(lowest) if found <= lowest / 10 * 9 => {
+                self.lowest = Some(found);
+                self.since = Some(now);
+            }
+            Some(_) => {}
+            None => self.lowest = Some(found),
+        }
+    }
 }
 
 /// What was said last, and is to be said.
@@ -83,6 +107,7 @@ impl Policy {
             doublings: 0,
             eased_from: None,
             totals: None,
+            lags: [Shrinking::default(); 2],
             drops: Drops::default(),
             warnings: Warnings::default(),
         }
@@ -111,6 +136,10 @@ impl Policy {
     pub fn step(&mut self, now: Instant, reading: &Reading, load: &Load) -> Option<Change> {
         let (failed, hit) = self.count(reading);
         self.drops.push(now, load);
+        // What piled up at the level before, and is dropped now, says nothing of this one.
+        if now.duration_since(self.changed) < self.thresholds.dwell {
+            self.drops.restart();
+        }
         let share = self.drops.share();
         let seen = Seen {
             thresholds: &self.thresholds,
@@ -122,7 +151,7 @@ impl Policy {
             hit,
         };
         let strains = strain::all(&seen);
-        self.watch(now, &strains);
+        self.watch(now, &strains, load);
         let percent = share.map(|share| share.percent);
         let figures = Figures::of(reading, load, self.budget.bytes(), percent);
         self.warn(now, share, &strains, reading, figures);
@@ -149,7 +178,10 @@ impl Policy {
         }
     }
 
-    fn watch(&mut self, now: Instant, strains: &[Strain; 8]) {
+    fn watch(&mut self, now: Instant, strains: &[Strain; 8], load: &Load) {
+        for (lag, found) in self.lags.iter_mut().zip([load.encoder_lag, load.disk_lag]) {
+            lag.see(now, found);
+        }
         for (since, strain) in self.strained_since.iter_mut().zip(strains) {
             *since = (strain.degree >= Degree::Strained).then(|| since.unwrap_or(now));
         }
@@ -190,6 +222,7 @@ impl Policy {
             since.is_some_and(|since| now.duration_since(since) >= of_strain)
                 && held_for >= of_level
                 && helps(strain)
+                && !self.shrinks(now, strain.cause)
         };
         if let Some((strain, _)) = strains.iter().zip(&self.strained_since).find(due) {
             return Some((self.level.worse(), strain.cause));
@@ -197,6 +230,18 @@ impl Policy {
         let quiet_for = now.duration_since(self.quiet_since?.max(self.changed));
         let better = self.level > Level::Normal && quiet_for >= self.quiet();
         better.then(|| (self.level.better(), Cause::Quiet))
+    }
+
+    /// Whether a lag is being worked off.
+    fn shrinks(&self, now: Instant, cause: Cause) -> bool {
+        let [encoder, disk] = &self.lags;
+        let lag = match cause {
+            Cause::EncoderLag => encoder,
+            Cause::DiskLag => disk,
+            _ => return false,
+        };
+        lag.since
+            .is_some_and(|since| now.duration_since(since) < self.thresholds.dwell)
     }
 
     /// How long it has to be quiet before a step back.
@@ -225,6 +270,7 @@ impl Policy {
         }
         self.changed = now;
         self.quiet_since = None;
+        self.lags = [Shrinking::default(); 2];
         self.drops.restart();
     }
 

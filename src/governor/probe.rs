@@ -10,8 +10,10 @@
 //!   before the disk are bounded by themselves.
 //! - Limits always count with all that is under them: who is killed there may be us.
 
+use std::io;
 use std::path::PathBuf;
 
+use super::alarm::Alarm;
 use super::cgroup::{Groups, MemoryCgroup, Version};
 use super::facts::{Facts, Source};
 use super::group::Group;
@@ -87,6 +89,16 @@ impl Probe {
             pressure: self.places.pressure.memory.is_some(),
             family: Board::read(&self.root).family,
         }
+    }
+
+    /// An alarm where pressure is read, so that it need not be read often. To be called in a
+    /// runtime.
+    ///
+    /// # Errors
+    /// Where it is not allowed, or pressure is not reported: then reading has to do.
+    pub fn alarm(&self) -> io::Result<Alarm> {
+        let report = self.places.pressure.memory.as_deref();
+        Alarm::set(report.ok_or(io::ErrorKind::Unsupported)?)
     }
 
     /// Reads. What can't be read is absent, and looked for again from time to time.
