@@ -137,13 +137,9 @@ fn worsened(mut tick: Tick, by: (u64, u64, u8, u64, u64)) -> Tick {
     tick
 }
 
-const WORSE: (
-    std::ops::Range<u64>,
-    std::ops::Range<u64>,
-    std::ops::Range<u8>,
-    std::ops::Range<u64>,
-    std::ops::Range<u64>,
-) = (0..80, 0..80, 0..60, 0..3_000, 0..2);
+fn worse() -> impl Strategy<Value = (u64, u64, u8, u64, u64)> {
+    (0..80_u64, 0..80_u64, 0..60_u8, 0..3_000_u64, 0..2_u64)
+}
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
@@ -194,7 +190,7 @@ proptest! {
 
     /// Of two boxes that have lived the same, the one with more pressure is not recorded better.
     #[test]
-    fn more_pressure_never_gives_a_better_level(ticks in ticks(), by in WORSE) {
+    fn more_pressure_never_gives_a_better_level(ticks in ticks(), by in worse()) {
         let mut run = Run::new();
         for tick in &ticks {
             let mut other = run.policy.clone();
@@ -207,7 +203,7 @@ proptest! {
 
     /// Nor is the one with more of it all the time.
     #[test]
-    fn more_lasting_pressure_never_gives_a_better_level(ticks in ticks(), by in WORSE) {
+    fn more_lasting_pressure_never_gives_a_better_level(ticks in ticks(), by in worse()) {
         let (mut run, mut other) = (Run::new(), Run::new());
         let mut tick = ticks[0];
         for _ in 0..1_000 {
@@ -337,7 +333,7 @@ fn drops_warn_and_then_step() {
     let mut drop = |run: &mut Run, each: u64, seconds: u32| {
         for _ in 0..seconds * 4 {
             tick.load.pictures += 8;
-            if tick.load.pictures % (8 * each) == 0 {
+            if tick.load.pictures.is_multiple_of(8 * each) {
                 tick.load.dropped += 8;
             }
             run.step(&tick);

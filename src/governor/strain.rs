@@ -115,7 +115,7 @@ pub(super) fn all(seen: &Seen<'_>) -> [Strain; 8] {
     ]
 }
 
-fn between<T: PartialOrd + Copy>(found: T, (lower, upper): (T, T)) -> Degree {
+fn between<T: Copy + PartialOrd>(found: T, (lower, upper): (T, T)) -> Degree {
     if found >= upper {
         Degree::Strained
     } else if found >= lower {
