@@ -39,17 +39,65 @@ pub fn h265(file: &Path, pictures: u32, slices: u32) {
     encode(&from, &[&to[..], &rate[..]].concat(), file, raw);
 }
 
+/// Writes pictures of that size as H.264 (Annex B) of 1 Mb/s, one slice each, a keyframe each second.
+pub fn h264(file: &Path, size: (u16, u16), seconds: u32) {
+    let params = "keyint=30:min-keyint=30:scenecut=0:slices=1:sliced-threads=0";
+    let to = [
+        &["-c:v", "libx264", "-preset", "ultrafast"][..],
+        &["-tune", "zerolatency", "-b:v", "1M", "-maxrate", "1M"],
+        &["-bufsize", "1M", "-x264-params", params, "-f", "h264"],
+    ];
+    paint(file, size, seconds, &to.concat());
+}
+
+/// Writes pictures of that size as VP8 (IVF) of 2 Mb/s, a keyframe each second.
+pub fn vp8(file: &Path, size: (u16, u16), seconds: u32) {
+    let to = [
+        &["-c:v", "libvpx", "-deadline", "realtime"][..],
+        &["-cpu-used", "8", "-lag-in-frames", "0", "-b:v", "2M"],
+        &["-auto-alt-ref", "0", "-g", "30", "-keyint_min", "30"],
+        &["-threads", "2", "-f", "ivf"],
+    ];
+    paint(file, size, seconds, &to.concat());
+}
+
+fn paint(file: &Path, (width, height): (u16, u16), seconds: u32, to: &[&str]) {
+    let size = format!("{width}x{height}");
+    let from = [
+        "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", &size, "-r", "30",
+    ];
+    let painter = Painter::new(width, height, FPS);
+    let raw = (0..seconds * FPS).map(|number| painter.paint(number));
+    encode(&from, to, file, raw);
+}
+
+/// Writes what is in `from` and the same again so many times, with stamps that go on.
+pub fn repeat(from: &Path, to: &Path, times: u32) {
+    let status = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "error", "-y", "-stream_loop"])
+        .arg(times.to_string())
+        .arg("-i")
+        .arg(from)
+        .args(["-c", "copy"])
+        .arg(to)
+        .status()
+        .expect("ffmpeg runs; scripts/test installs it");
+    assert!(status.success(), "{}: {status}", to.display());
+}
+
+/// Writes the beeps as Opus in one channel (Ogg).
+pub fn ogg(file: &Path, seconds: u32) {
+    beeps(file, seconds, &[]);
+}
+
 /// Writes the beeps as Opus in two channels (Ogg), of which the first is silent.
 pub fn ogg_with_a_silent_left(file: &Path, seconds: u32) {
+    beeps(file, seconds, &["-af", "pan=stereo|c0=0*c0|c1=c0"]);
+}
+
+fn beeps(file: &Path, seconds: u32, filter: &[&str]) {
     let from = ["-f", "s16le", "-ar", "48000", "-ac", "1"];
-    let to = [
-        "-af",
-        "pan=stereo|c0=0*c0|c1=c0",
-        "-c:a",
-        "libopus",
-        "-f",
-        "ogg",
-    ];
+    let to = [filter, &["-c:a", "libopus", "-f", "ogg"]].concat();
     let packets = (0..seconds * RATE / PACKET).map(|number| packet((number * PACKET).into()));
     encode(&from, &to, file, packets);
 }

@@ -11,25 +11,52 @@ use super::server::Server;
 /// Joining a server on loopback takes well under a second.
 const JOIN: Duration = Duration::from_secs(30);
 
-/// Somebody who sends files, each once.
+/// Somebody who sends files.
 pub struct FilePublisher(Process);
 
 impl FilePublisher {
     /// Joins, and returns when all `files` are published.
     pub fn start(server: &Server, room: &str, identity: &str, files: &[&Path]) -> Self {
+        let token = token(identity, room);
+        Self::launch(server, identity, &[], &token, files)
+    }
+
+    /// Joins each of the rooms as each of the identities, and sends the files there, pictures of
+    /// H.264 and H.265 again and again.
+    pub fn loop_everywhere(
+        server: &Server,
+        rooms: &[String],
+        identities: &[&str],
+        files: &[&Path],
+    ) -> Self {
+        let tokens = rooms.iter().flat_map(|room| {
+            let of_room = |identity: &&str| token(identity, room);
+            identities.iter().map(of_room)
+        });
+        let tokens = tokens.collect::<Vec<_>>().join(" ");
+        Self::launch(server, &identities.join(", "), &["-loop"], &tokens, files)
+    }
+
+    fn launch(
+        server: &Server,
+        name: &str,
+        options: &[&str],
+        tokens: &str,
+        files: &[&Path],
+    ) -> Self {
         let program = super::tool("bin/file-publisher");
         assert!(
             program.is_file(),
             "no {}: run scripts/test once, it builds it",
             program.display()
         );
-        let token = room::token(identity, room::member(room), Duration::from_hours(1));
         let process = Process::spawn(
-            &format!("file publisher {identity}"),
+            &format!("file publisher {name}"),
             Command::new(program)
                 .args(["-url", &server.url()])
+                .args(options)
                 .args(files)
-                .env("LIVEKIT_TOKEN", token),
+                .env("LIVEKIT_TOKEN", tokens),
         );
         let deadline = Instant::now() + JOIN;
         loop {
@@ -50,4 +77,8 @@ impl FilePublisher {
             self.0.stderr()
         );
     }
+}
+
+fn token(identity: &str, room: &str) -> String {
+    room::token(identity, room::member(room), Duration::from_hours(1))
 }

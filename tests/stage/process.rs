@@ -159,12 +159,23 @@ fn try_udp_sockets(pid: u32) -> io::Result<Vec<SocketAddrV4>> {
 
 /// The most memory that a process has had in RAM so far (`VmHWM`), in bytes.
 pub fn peak_memory(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a running process");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    memory(pid, "status", "VmHWM")
+}
+
+/// The memory that a process has in RAM now, in bytes: all of it, and what is no file's.
+pub fn memory_now(pid: u32) -> (u64, u64) {
+    let one = |name| memory(pid, "smaps_rollup", name);
+    (one("Rss"), one("Anonymous"))
+}
+
+fn memory(pid: u32, file: &str, name: &str) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/{file}")).expect("a running process");
+    let mut values = text.lines().filter_map(|line| line.split_once(':'));
+    let line = values.find_map(|(found, value)| (found == name).then_some(value));
     let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
     let kib: u64 = kib
         .and_then(|kib| kib.trim().parse().ok())
-        .expect("VmHWM in kB");
+        .unwrap_or_else(|| panic!("{name} in kB: {text}"));
     kib * 1024
 }
 
