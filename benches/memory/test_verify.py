@@ -4,7 +4,8 @@ import tempfile
 import unittest
 from pathlib import Path
 
-import verify
+import names
+import promises
 
 KEPT = (
     "12:00:00.000Z  INFO reeld::daemon::governing: buffer stats name=\"hand-over\" unit=\"bytes\" "
@@ -26,35 +27,35 @@ def manifest(dropped=0, gaps=(), omitted=0):
 
 class Queues(unittest.TestCase):
     def test_those_within_their_limits_pass_and_the_fullest_is_named(self):
-        kept, figure = verify.queues(KEPT + IN_JOURNAL)
+        kept, figure = promises.queues(KEPT + IN_JOURNAL)
         self.assertTrue(kept)
         self.assertIn("2 queues, the fullest was hand-over at 40%", figure)
 
     def test_one_above_its_limit_fails(self):
         broken = [("depth=10", "depth=101"), ("high_water=40", "high_water=101")]
         for well, wrong in [*broken, ("limit=100", "limit=0")]:
-            self.assertFalse(verify.queues(KEPT.replace(well, wrong))[0], wrong)
+            self.assertFalse(promises.queues(KEPT.replace(well, wrong))[0], wrong)
 
     def test_one_without_a_limit_fails(self):
-        self.assertFalse(verify.queues(KEPT.replace("limit=100", ""))[0])
+        self.assertFalse(promises.queues(KEPT.replace("limit=100", ""))[0])
 
     def test_a_log_that_tells_nothing_fails(self):
-        self.assertFalse(verify.queues("12:00:00.000Z  INFO reeld: joined\n")[0])
+        self.assertFalse(promises.queues("12:00:00.000Z  INFO reeld: joined\n")[0])
 
     def test_colours_are_no_matter(self):
-        self.assertTrue(verify.queues(KEPT.replace("name=", "\x1b[3mname\x1b[0m\x1b[2m=\x1b[0m"))[0])
+        self.assertTrue(promises.queues(KEPT.replace("name=", "\x1b[3mname\x1b[0m\x1b[2m=\x1b[0m"))[0])
 
 
 class Manifests(unittest.TestCase):
     def test_drops(self):
-        self.assertTrue(verify.drops([manifest(dropped=49)])[0])
-        self.assertFalse(verify.drops([manifest(dropped=50)])[0])
-        self.assertFalse(verify.drops([])[0])
+        self.assertTrue(promises.drops([manifest(dropped=49)])[0])
+        self.assertFalse(promises.drops([manifest(dropped=50)])[0])
+        self.assertFalse(promises.drops([])[0])
 
     def test_gaps(self):
-        self.assertTrue(verify.long_gaps([manifest(gaps=[500, 2000])])[0])
-        self.assertFalse(verify.long_gaps([manifest(gaps=[500, 2001])])[0])
-        self.assertFalse(verify.long_gaps([manifest(omitted=1)])[0])
+        self.assertTrue(promises.long_gaps([manifest(gaps=[500, 2000])])[0])
+        self.assertFalse(promises.long_gaps([manifest(gaps=[500, 2001])])[0])
+        self.assertFalse(promises.long_gaps([manifest(omitted=1)])[0])
 
 
 class Memory(unittest.TestCase):
@@ -64,7 +65,7 @@ class Memory(unittest.TestCase):
                 {"seconds": at, "rss": 3e7 + grows * at / 120, "anonymous": 6e6}
                 for at in range(120)
             ]
-            self.assertEqual(verify.flat(samples, 120)[0], kept)
+            self.assertEqual(promises.flat(samples, 120)[0], kept)
 
 
 class Names(unittest.TestCase):
@@ -72,7 +73,7 @@ class Names(unittest.TestCase):
         place = tempfile.TemporaryDirectory()
         self.addCleanup(place.cleanup)
         self.root = Path(place.name)
-        self.files = verify.Files(self.root)
+        self.files = names.Files(self.root)
         self.open = self.root / "00000.recording.ts"
         self.done = self.root / "00000.ts"
         self.write(self.open, 188)
@@ -114,7 +115,7 @@ class Names(unittest.TestCase):
 
 class Sound(unittest.TestCase):
     def test_no_file_at_all_is_not_sound(self):
-        self.assertFalse(verify.playable([])[0])
+        self.assertFalse(promises.playable([])[0])
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ import argparse
 import contextlib
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -17,21 +16,15 @@ import tempfile
 import time
 from pathlib import Path
 
+import promises
 import stage
 import watch
+from names import OPEN, Files
 
 EVERY_S = 0.1
-# Of the samples of memory; the first ones are of a process that still comes to be.
 MEMORY_EVERY = 10
-WARM_UP = 0.25
-GROWTH = 1_000_000
 # Written out each second; a busy disk gets another.
 PAUSE_S = 2.0
-DROPS = 0.05
-GAP_S = 2.0
-OPEN = ".recording.ts"
-FIELD = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)')
-ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def arguments():
@@ -44,58 +37,6 @@ def arguments():
     if options.seconds < 10:
         parser.error("less than 10 seconds prove nothing")
     return options
-
-
-class Files:
-    """The files of recordings: what they are called and how they grow, look by look."""
-
-    def __init__(self, root):
-        self.root = root
-        self.grew, self.sizes, self.names, self.sealed = {}, {}, {}, {}
-        self.longest, self.wrong, self.renamed = 0.0, [], 0
-
-    def look(self, now):
-        seen = {}
-        for path in self.root.rglob("*.ts"):
-            with contextlib.suppress(FileNotFoundError):
-                state = path.stat()
-                if state.st_ino in seen:
-                    # Renamed while we looked, or two names at once: the next look tells.
-                    continue
-                seen[state.st_ino] = path
-                self.file(path, state.st_ino, state.st_size, now)
-
-    def file(self, path, inode, size, now):
-        folder, name, before = path.parent, path.name, self.names.get(inode)
-        if name.endswith(OPEN):
-            began = self.grew.setdefault(folder, now)
-            if size != self.sizes.get(inode):
-                self.longest = max(self.longest, now - began)
-                self.grew[folder] = now
-        elif before and before.endswith(OPEN):
-            self.renamed += 1
-            self.sealed[path] = size
-            if size < self.sizes[inode]:
-                self.wrong.append(f"{name} is shorter than it was")
-            if before[: -len(OPEN)] != name[: -len(".ts")]:
-                self.wrong.append(f"{before} became {name}")
-            self.grew[folder] = now
-        elif before is None and path not in self.sealed and self.started:
-            self.wrong.append(f"{name} was never called *{OPEN}")
-            self.sealed[path] = size
-        elif self.sealed.setdefault(path, size) != size:
-            self.wrong.append(f"{name} changed behind its rename")
-        self.names[inode], self.sizes[inode] = name, size
-
-    @property
-    def started(self):
-        """What was there at the first look had its name before."""
-        return bool(self.grew)
-
-    def stalled(self, now):
-        """The longest that an open file had not grown, up to now."""
-        folders = {path.parent for path in self.root.rglob(f"*{OPEN}")}
-        return max([self.longest, *(now - self.grew.get(folder, now) for folder in folders)])
 
 
 def recorded_folders(pid):
@@ -142,84 +83,6 @@ def as_line(entry):
     return f"{entry.get('MESSAGE', '')} {fields}"
 
 
-def buffers(log):
-    """The fields of each line about a queue."""
-    for line in log.splitlines():
-        _, told, rest = ESCAPE.sub("", line).partition("buffer stats ")
-        if told:
-            yield {name: value.strip('"') for name, value in FIELD.findall(rest)}
-
-
-def queues(log):
-    """Whether each queue has a limit and kept to it."""
-    known, wrong = {}, []
-    for fields in buffers(log):
-        name = fields.get("name", "?")
-        try:
-            depth, limit, most = (int(fields[key]) for key in ("depth", "limit", "high_water"))
-        except (KeyError, ValueError):
-            wrong.append(f"{name}: no depth, limit and high_water: {fields}")
-            continue
-        known[name] = max(known.get(name, 0.0), most / limit if limit > 0 else float("inf"))
-        if limit <= 0 or depth > limit or most > limit:
-            wrong.append(f"{name}: {depth} now, {most} at most, limit {limit}")
-    if not known:
-        return False, "no line \"buffer stats\" is in its log"
-    fullest = max(known, key=known.get)
-    figure = f"{len(known)} queues, the fullest was {fullest} at {known[fullest]:.0%} of its limit"
-    return not wrong, "; ".join([figure, *wrong[:3]])
-
-
-def total(value):
-    if isinstance(value, dict):
-        return sum(total(one) for one in value.values())
-    return value if isinstance(value, (int, float)) else 0
-
-
-def manifests(root):
-    found = [json.loads(path.read_text()) for path in sorted(root.rglob("manifest.json"))]
-    return [manifest for manifest in found if manifest["version"] == 1]
-
-
-def drops(found):
-    received = sum(total(one["totals"]["received"]) for one in found)
-    dropped = sum(total(one["totals"]["drops"]) for one in found)
-    if received == 0:
-        return False, "nothing is in the manifests: no segment has ended yet"
-    return dropped < DROPS * received, f"{dropped} of {received} ({dropped / received:.2%})"
-
-
-def long_gaps(found):
-    lengths = [gap["duration_ms"] / 1000 for one in found for gap in one["gaps"]]
-    omitted = sum(one["gaps_omitted"] for one in found)
-    longest = max(lengths, default=0.0)
-    figure = f"the longest has {longest:.1f} s, {len(lengths) + omitted} gaps"
-    return longest <= GAP_S and omitted == 0, figure
-
-
-def playable(files):
-    """Whether `reeld verify` and ffprobe find nothing wrong with files."""
-    seconds, wrong = 0.0, []
-    for file in files:
-        sound, said = stage.is_sound(file)
-        if not sound:
-            wrong.append(f"{file.name}: {said.strip()}")
-        command = ["ffprobe", "-v", "error", "-show_entries", "format=duration:stream=codec_type"]
-        done = subprocess.run(
-            [*command, "-of", "json", str(file)], capture_output=True, text=True, check=False
-        )
-        if done.returncode != 0 or done.stderr:
-            wrong.append(f"{file.name}: ffprobe: {done.stderr.strip()}")
-            continue
-        probed = json.loads(done.stdout)
-        seconds += float(probed["format"].get("duration", 0))
-        if not probed["streams"]:
-            wrong.append(f"{file.name}: no streams")
-    if not files:
-        wrong.append("there is no file with its final name")
-    return not wrong, "; ".join([f"{len(files)} files, {seconds:.0f} s", *wrong[:3]])
-
-
 @contextlib.contextmanager
 def demo(seconds):
     """A recorder of the synthetic room, and where it records."""
@@ -250,14 +113,6 @@ def observe(pid, files, seconds):
     return samples
 
 
-def flat(samples, seconds):
-    samples = watch.after(samples, seconds * WARM_UP)
-    grown = max(watch.growth(samples, column) for column in ("rss", "anonymous"))
-    resident = max(row["rss"] for row in samples) / 1e6
-    length = samples[-1]["seconds"] - samples[0]["seconds"]
-    return grown < GROWTH, f"{grown / 1e3:+.0f} kB in {length:.0f} s, {resident:.1f} MB resident"
-
-
 def main():
     options = arguments()
     with contextlib.ExitStack() as running:
@@ -285,21 +140,21 @@ def main():
                 wrong.append(f"it exited with {code}")
             wrong += [f"{path.name} is left" for path in folder.rglob(f"*{OPEN}")]
         named = f"{files.renamed} files renamed when they were complete"
-        found = manifests(folder)
+        found = promises.manifests(folder)
         results = {
-            "memory is flat": flat(samples, options.seconds),
+            "memory is flat": promises.flat(samples, options.seconds),
             "files grow every 2 s": (
                 files.started and files.longest <= PAUSE_S,
                 f"{files.longest:.1f} s at most without",
             ),
-            "no unbounded queue": queues(log),
-            "drops under 5 %": drops(found),
-            "no long gap": long_gaps(found),
+            "no unbounded queue": promises.queues(log),
+            "drops under 5 %": promises.drops(found),
+            "no long gap": promises.long_gaps(found),
             "temporary names until complete": (
                 files.renamed > 0 and not wrong,
                 "; ".join([named, *wrong[:3]]),
             ),
-            "files are sound and playable": playable(sorted(files.sealed)),
+            "files are sound and playable": promises.playable(sorted(files.sealed)),
         }
     for promise, (kept, figure) in results.items():
         print(f"{'PASS' if kept else 'FAIL'}  {promise}: {figure}")
