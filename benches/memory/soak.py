@@ -131,10 +131,10 @@ def judge(samples, options):
     for column in ("rss", "anonymous"):
         grown = watch.growth(samples, column)
         if grown >= options.max_growth:
-            failures.append(f"{column} grew by {grown:.0f} bytes, {options.max_growth} is the bound")
+            failures.append(f"{column} grew by {grown:.0f} bytes of {options.max_growth}")
     descriptors = watch.growth(samples, "descriptors")
     if descriptors >= options.max_descriptors:
-        failures.append(f"{descriptors:.1f} more descriptors, {options.max_descriptors} is the bound")
+        failures.append(f"{descriptors:.1f} more descriptors of {options.max_descriptors}")
     return failures
 
 

@@ -43,7 +43,8 @@ class Queues(unittest.TestCase):
         self.assertFalse(promises.queues("12:00:00.000Z  INFO reeld: joined\n")[0])
 
     def test_colours_are_no_matter(self):
-        self.assertTrue(promises.queues(KEPT.replace("name=", "\x1b[3mname\x1b[0m\x1b[2m=\x1b[0m"))[0])
+        coloured = KEPT.replace("name=", "\x1b[3mname\x1b[0m\x1b[2m=\x1b[0m")
+        self.assertTrue(promises.queues(coloured)[0])
 
 
 class Manifests(unittest.TestCase):

@@ -1,8 +1,8 @@
 """Proves on a live recorder that it keeps what it promises. Run by scripts/verify.
 
-Looks at the process by /proc, at its files, at its manifests and at what it logs; one line a promise,
-with the figure that was measured. Without --pid and --folder it starts a recorder of the synthetic
-room and ends it.
+Looks at the process by /proc, at its files, at its manifests and at what it logs; one line a
+promise, with the figure that was measured. Without --pid and --folder it starts a recorder of the
+synthetic room and ends it.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def arguments():
     parser = argparse.ArgumentParser(prog="scripts/verify", description=__doc__.splitlines()[0])
     parser.add_argument("--pid", type=int, help="a recorder that runs")
     parser.add_argument("--folder", type=Path, help="what it records into: a room's, or all")
-    parser.add_argument("--log", type=Path, help="where it logs to, when that is no file of its own")
+    parser.add_argument("--log", type=Path, help="where it logs to, if no file of its own")
     parser.add_argument("--seconds", type=float, default=120.0, metavar="S")
     options = parser.parse_args()
     if options.seconds < 10:
