@@ -130,8 +130,7 @@ impl Reeld {
         options: &[&str],
         variables: &[(&str, &str)],
     ) -> Self {
-        let process = Process::spawn(
-            "reeld",
+        Self::start(
             command()
                 .args(["record", "--json", "--url", url, "--room", room])
                 .arg("--output")
@@ -140,20 +139,21 @@ impl Reeld {
                 .envs(variables.iter().copied())
                 .env("LIVEKIT_API_KEY", API_KEY)
                 .env("LIVEKIT_API_SECRET", API_SECRET),
-        );
+            output,
+        )
+    }
+
+    /// Runs a command that becomes `reeld` and records into `output`.
+    pub fn start(command: &mut Command, output: &Path) -> Self {
         Self {
-            process,
+            process: Process::spawn("reeld", command),
             output: output.to_owned(),
         }
     }
 
     /// Starts `reeld run` with a configuration file whose `output` is `output`.
     pub fn daemon(config: &Path, output: &Path) -> Self {
-        let process = Process::spawn("reeld", command().args(["run", "--config"]).arg(config));
-        Self {
-            process,
-            output: output.to_owned(),
-        }
+        Self::start(command().args(["run", "--config"]).arg(config), output)
     }
 
     /// Takes the processor from it, as a debugger or a frozen control group does.

@@ -34,7 +34,7 @@ func main() {
 
 func run() error {
 	url := flag.String("url", "", "where the server listens")
-	fps := flag.Int("fps", 30, "pictures a second of H.265")
+	fps := flag.Int("fps", 30, "pictures a second of H.265 and VP8")
 	loop := flag.Bool("loop", false, "begin pictures of .h264 and .h265 anew at their end")
 	flag.Parse()
 	files := flag.Args()
@@ -74,6 +74,7 @@ func run() error {
 func publish(room *lksdk.Room, file string, fps int, loop bool, done func()) error {
 	options := []lksdk.ReaderSampleProviderOption{lksdk.ReaderTrackWithOnWriteComplete(done)}
 	published := lksdk.TrackPublicationOptions{Source: livekit.TrackSource_CAMERA}
+	paced := lksdk.ReaderTrackWithFrameDuration(time.Second / time.Duration(fps))
 	mime := ""
 	switch filepath.Ext(file) {
 	case ".h264":
@@ -81,8 +82,10 @@ func publish(room *lksdk.Room, file string, fps int, loop bool, done func()) err
 		mime = webrtc.MimeTypeH264
 	case ".h265":
 		mime = webrtc.MimeTypeH265
-		duration := time.Second / time.Duration(fps)
-		options = append(options, lksdk.ReaderTrackWithFrameDuration(duration))
+		options = append(options, paced)
+	case ".ivf":
+		// By the stamps in the file the SDK would send one picture in many seconds.
+		options = append(options, paced)
 	case ".ogg":
 		published = lksdk.TrackPublicationOptions{Source: livekit.TrackSource_MICROPHONE, Stereo: true}
 	}
