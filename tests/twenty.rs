@@ -41,15 +41,14 @@ struct Cost {
 fn configuration(dir: &Path, server: &Server, rooms: &[String]) -> (PathBuf, PathBuf) {
     let output = dir.join("recordings");
     let file = dir.join("reeld.toml");
-    let mut text = format!(
+    let settings = format!(
         "output = '{}'\n[livekit]\nurl = '{}'\napi_key = '{API_KEY}'\napi_secret = '{API_SECRET}'\n",
         output.display(),
         server.url(),
     );
-    for room in rooms {
-        text += &format!("[[room]]\nname = '{room}'\n");
-    }
-    fs::write(&file, text).unwrap();
+    let room = |name: &String| format!("[[room]]\nname = '{name}'\n");
+    let tables: Vec<String> = rooms.iter().map(room).collect();
+    fs::write(&file, settings + &tables.concat()).unwrap();
     (file, output)
 }
 
