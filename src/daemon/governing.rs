@@ -14,7 +14,9 @@ use super::settings::RoomProgress;
 use crate::board::Root;
 use crate::buffers::{self, Alike};
 use crate::config::{self, Config};
-use crate::governor::{Budget, Change, Load, Orders, Policy, Probe, Reading, Thresholds, Warning};
+use crate::governor::{
+    Alarm, Budget, Change, Load, Orders, Policy, Probe, Reading, Thresholds, Warning,
+};
 use crate::heap;
 use crate::recorder::DropReason;
 use crate::recorder::summary::RecordingProgress;
@@ -66,6 +68,7 @@ impl Governing {
 
 struct Governor {
     probe: Probe,
+    alarm: Alarm,
     policy: Policy,
     rooms: Rooms,
     new_rooms: mpsc::Receiver<watch::Receiver<RoomProgress>>,
@@ -84,6 +87,8 @@ impl Governor {
         // What is missing is no reason to warn each time: `reeld doctor` says what to do.
         tracing::info!("{facts}; the budget is {budget}");
         Self {
+            // Where the kernel rings nobody, four looks a second have to do.
+            alarm: probe.alarm().unwrap_or(Alarm::none()),
             probe,
             policy: Policy::new(Thresholds::of(memory), budget, Instant::now()),
             rooms: Rooms::default(),
@@ -95,7 +100,7 @@ impl Governor {
     fn run(mut self) {
         let mut told = Instant::now();
         while !self.orders.is_closed() {
-            thread::sleep(LOOK);
+            self.alarm.wait(LOOK);
             while let Ok(room) = self.new_rooms.try_recv() {
                 self.rooms.watched.push(room);
             }

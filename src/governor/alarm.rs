@@ -3,23 +3,31 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use nix::fcntl::OFlag;
-use tokio::io::unix::AsyncFd;
-use tokio::io::{Interest, Ready};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// Tasks waited for memory 150 ms of 2 s. Without `CAP_SYS_RESOURCE` the window has to be a
 /// multiple of 2 s.
 const TRIGGER: &[u8] = b"some 150000 2000000\0";
 
-/// Fires when memory is short, at most once in 2 s.
+/// Rings when memory is short, at most once in 2 s.
 #[derive(Debug)]
-pub struct Alarm(AsyncFd<File>);
+pub struct Alarm(Option<File>);
 
 impl Alarm {
-    /// Sets the trigger on a report of pressure on memory. To be called in a runtime.
+    /// One that never rings.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self(None)
+    }
+
+    /// Sets the trigger on a report of pressure on memory.
     ///
     /// # Errors
     /// When it is not allowed (before Linux 6.4 without `CAP_SYS_RESOURCE`; a report that is not
@@ -30,67 +38,61 @@ impl Alarm {
             .write(true)
             .custom_flags(OFlag::O_NONBLOCK.bits())
             .open(report)?;
-        file.write_all(TRIGGER)?;
-        register(file).map(Self)
-    }
-
-    /// Waits until memory is short. May be dropped and called again.
-    ///
-    /// # Errors
-    /// When the group is gone: no alarm comes any more.
-    pub async fn fired(&mut self) -> io::Result<()> {
-        let mut ready = self.0.ready(Interest::PRIORITY | Interest::ERROR).await?;
-        if ready.ready().is_error() {
-            return Err(io::Error::new(
-                io::ErrorKind::NotFound,
-                "the control group whose pressure was watched is gone",
-            ));
+        if !file.metadata()?.is_file() {
+            return Err(io::ErrorKind::Unsupported.into());
         }
-        ready.clear_ready_matching(Ready::PRIORITY);
-        Ok(())
+        file.write_all(TRIGGER)?;
+        Ok(Self(Some(file)))
     }
-}
 
-/// tokio 1.54 wants `unsafe` for this, because an object may lie about its descriptor. A [`File`]
-/// that nobody else has does not: it keeps the one that it was opened with until it is dropped.
-#[expect(
-    deprecated,
-    reason = "sound with a File; can go once tokio takes owners of descriptors without unsafe"
-)]
-fn register(file: File) -> io::Result<AsyncFd<File>> {
-    AsyncFd::with_interest(file, Interest::PRIORITY)
+    /// Waits so long, or until memory is short.
+    pub fn wait(&mut self, longest: Duration) {
+        let Some(report) = &self.0 else {
+            return thread::sleep(longest);
+        };
+        let timeout = PollTimeout::try_from(longest).unwrap_or(PollTimeout::MAX);
+        let mut waited = [PollFd::new(report.as_fd(), PollFlags::POLLPRI)];
+        let rang = poll(&mut waited, timeout);
+        let happened = waited.first().and_then(PollFd::revents);
+        let useless = |flags: PollFlags| flags.intersects(PollFlags::POLLERR | PollFlags::POLLNVAL);
+        // An error means that the group is gone, and would be reported for ever.
+        if rang.is_err() || happened.is_some_and(useless) {
+            self.0 = None;
+            thread::sleep(longest);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Instant;
 
-    #[tokio::test]
-    async fn what_is_no_report_has_no_alarm() {
+    const WAIT: Duration = Duration::from_millis(300);
+
+    #[test]
+    fn what_is_no_report_has_no_alarm() {
         let folder = tempfile::tempdir().unwrap();
         let absent = folder.path().join("memory.pressure");
-        assert_eq!(
-            Alarm::set(&absent).unwrap_err().kind(),
-            io::ErrorKind::NotFound
-        );
-        // epoll refuses plain files.
-        std::fs::write(&absent, "").unwrap();
-        assert!(Alarm::set(&absent).is_err());
+        let error = Alarm::set(&absent).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(Alarm::set(folder.path()).is_err());
     }
 
-    #[tokio::test]
-    async fn where_it_is_allowed_it_waits() {
-        let Ok(mut alarm) = Alarm::set(Path::new("/proc/pressure/memory")) else {
+    #[test]
+    fn nothing_is_waited_for_longer_than_told_nor_again_and_again() {
+        let real = Alarm::set(Path::new("/proc/pressure/memory"));
+        if real.is_err() {
             eprintln!("SKIP: no trigger of pressure is allowed here");
-            return;
-        };
-        let wait = std::time::Duration::from_millis(300);
-        // Calm or not: it is no error, and it does not fire again and again.
-        let mut fired = 0;
-        while let Ok(result) = tokio::time::timeout(wait, alarm.fired()).await {
-            result.unwrap();
-            fired += 1;
-            assert!(fired < 3, "more often than each 2 s");
+        }
+        for mut alarm in [Alarm::none()].into_iter().chain(real) {
+            let started = Instant::now();
+            for _ in 0..5 {
+                alarm.wait(WAIT);
+            }
+            let waited = started.elapsed();
+            // Memory may be short in the middle of one.
+            assert!(waited >= WAIT * 4 && waited < WAIT * 10, "{waited:?}");
         }
     }
 }

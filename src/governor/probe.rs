@@ -91,8 +91,7 @@ impl Probe {
         }
     }
 
-    /// An alarm where pressure is read, so that it need not be read often. To be called in a
-    /// runtime.
+    /// An alarm where pressure is read, so that it need not be read often.
     ///
     /// # Errors
     /// Where it is not allowed, or pressure is not reported: then reading has to do.

@@ -131,7 +131,10 @@ impl Recording {
         let writer = self.writer.as_ref();
         let segment = self.segment.as_ref();
         Lag {
-            encoder: segment.map_or(Duration::ZERO, SegmentRun::lag),
+            // Where no picture is wanted, none is late.
+            encoder: segment
+                .filter(|_| self.thrift.level.saving().pictures < Pictures::None)
+                .map_or(Duration::ZERO, SegmentRun::lag),
             disk: writer.map_or(Duration::ZERO, |(writer, _)| writer.lag(now)),
         }
     }
