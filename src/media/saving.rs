@@ -53,7 +53,7 @@ pub(super) struct Thinning {
 
 impl Thinning {
     pub(super) fn set(&self, pictures: Pictures) {
-        self.on.store(pictures >= Pictures::Half, Relaxed);
+        self.on.store(pictures == Pictures::Half, Relaxed);
     }
 
     /// Whether the next picture is to be left out.
@@ -75,8 +75,10 @@ mod tests {
         assert_eq!(out(3), [false; 3]);
         thinning.set(Pictures::Half);
         assert_eq!(out(4), [true, false, true, false]);
-        thinning.set(Pictures::All);
-        assert_eq!(out(3), [false; 3]);
+        for all in [Pictures::All, Pictures::Keyframes] {
+            thinning.set(all);
+            assert_eq!(out(3), [false; 3]);
+        }
     }
 
     #[test]
