@@ -109,6 +109,8 @@ def observe(pid, files, seconds):
             samples.append({"seconds": now, **watch.sample(pid)})
         looks += 1
         time.sleep(max(0.0, looks * EVERY_S - (time.monotonic() - began)))
+    # A file that has begun since the last look may be complete at the next one.
+    files.look(time.monotonic() - began)
     files.longest = files.stalled(time.monotonic() - began)
     return samples
 
