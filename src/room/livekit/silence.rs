@@ -33,6 +33,12 @@ const REBUILD_AFTER: Duration = Duration::from_secs(7);
 /// The longest wait between two tries to get it back.
 const LONGEST_WAIT: Duration = Duration::from_mins(5);
 
+/// A check that comes this much later than it was due says that it was us who stood still.
+const STOOD_STILL: Duration = Duration::from_secs(1);
+
+/// Then what came meanwhile has to be read before anything is said of it.
+const READ_WITHIN: Duration = Duration::from_secs(1);
+
 /// Why a track may be silent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Excuse {
@@ -68,6 +74,8 @@ struct Watched {
     tries: u32,
     /// When the next try is due.
     due: Instant,
+    /// That try was put off because we had stood still.
+    put_off: bool,
 }
 
 impl Silence {
@@ -78,6 +86,7 @@ impl Silence {
             excuses: muted.then_some(Excuse::Muted).into_iter().collect(),
             tries: 0,
             due: now + LOST_AFTER,
+            put_off: false,
         });
     }
 
@@ -92,6 +101,7 @@ impl Silence {
             track.heard = Some(now);
             track.tries = 0;
             track.due = now + LOST_AFTER;
+            track.put_off = false;
         }
     }
 
@@ -147,6 +157,12 @@ impl Silence {
             if track.is_excused() || track.due > now {
                 continue;
             }
+            if !track.put_off && now - track.due >= STOOD_STILL {
+                track.put_off = true;
+                track.due = now + READ_WITHIN;
+                continue;
+            }
+            track.put_off = false;
             track.tries += 1;
             track.due = now + wait(track.tries);
             if track.tries > 1 && !others_flow {
@@ -297,6 +313,23 @@ mod tests {
         assert_eq!(silence.check(start + SECOND * 12), [Remedy::Rebuild]);
     }
 
+    /// What came while this program did not run waits to be read.
+    #[test]
+    fn who_stood_still_reads_first() {
+        let [a, _] = ids();
+        let start = Instant::now();
+        let mut silence = watched(std::slice::from_ref(&a), start);
+        let thawed = start + SECOND * 25;
+        assert_eq!(silence.check(thawed), []);
+        let again = silence.deadline().unwrap();
+        assert_eq!(again, thawed + READ_WITHIN);
+        // Even where that comes late as well, a track of which nothing came is asked for.
+        let lost = [Remedy::Resubscribe(a.clone())];
+        assert_eq!(silence.check(again + SECOND * 3), lost);
+        silence.heard(&a, again + SECOND * 4);
+        assert_eq!(silence.check(again + SECOND * 20), []);
+    }
+
     proptest! {
         /// A track that should send and doesn't is never forgotten, and never tried in a hurry.
         #[test]
@@ -308,7 +341,12 @@ mod tests {
             for step in steps {
                 now += Duration::from_millis(step);
                 let due = silence.deadline().unwrap();
-                let remedies = silence.check(now);
+                let mut remedies = silence.check(now);
+                if due <= now && remedies.is_empty() {
+                    prop_assert!(now - due >= STOOD_STILL);
+                    now = silence.deadline().unwrap();
+                    remedies = silence.check(now);
+                }
                 prop_assert_eq!(due <= now, !remedies.is_empty());
                 if !remedies.is_empty() {
                     prop_assert!(now - last >= LOST_AFTER);
