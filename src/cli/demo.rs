@@ -84,8 +84,8 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     recorder::prepare(&config.output)?;
     let keeper = keep(&config)?;
     let equipment = equipment::start(&config)?;
-    let governing = govern(&config)?;
     runtime()?.block_on(async {
+        let governing = govern(&config)?;
         require_room(&keeper).await?;
         let stop = CancellationToken::new();
         listen(&stop, None)?;

@@ -83,8 +83,8 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let keeper = keep(&config)?;
     let equipment = equipment::start(&config)?;
     let _recovery = recover(&config)?;
-    let governing = govern(&config)?;
     runtime()?.block_on(async {
+        let governing = govern(&config)?;
         require_room(&keeper).await?;
         let stop = CancellationToken::new();
         listen(&stop, args.duration)?;
@@ -128,7 +128,7 @@ pub(super) fn keep(config: &Config) -> Result<Keeper, Failure> {
     })
 }
 
-/// Starts to watch memory, processor and disk.
+/// Starts to watch memory, processor and disk, where tokio runs.
 pub(super) fn govern(config: &Config) -> Result<Governing, Failure> {
     Governing::start(config).map_err(|source| Failure::System {
         doing: "starting a thread for the governor",
@@ -142,6 +142,7 @@ pub(super) fn means(keeper: &Keeper, equipment: EquipmentWatch, governing: &Gove
         storage: keeper.watch(),
         equipment,
         orders: governing.orders(),
+        door: governing.door(),
     }
 }
 

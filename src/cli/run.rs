@@ -37,8 +37,8 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let keeper = record::keep(&config)?;
     let equipment = equipment::start(&config)?;
     let recovery = record::recover(&config)?;
-    let governing = record::govern(&config)?;
     record::runtime()?.block_on(async {
+        let governing = record::govern(&config)?;
         let stop = CancellationToken::new();
         signals::stop_on_signals(stop.clone())
             .map_err(|source| Failure::System { doing: "listening for signals", source })?;

@@ -15,7 +15,7 @@ use crate::board::Root;
 use crate::buffers::{self, Alike};
 use crate::config::{self, Config};
 use crate::governor::{
-    Alarm, Budget, Change, Load, Orders, Policy, Probe, Reading, Thresholds, Warning,
+    Alarm, Budget, Change, Door, Load, Orders, Policy, Probe, Reading, Thresholds, Warning,
 };
 use crate::heap;
 use crate::recorder::DropReason;
@@ -34,28 +34,45 @@ const NEW_ROOMS: usize = 64;
 #[derive(Debug, Clone)]
 pub struct Governing {
     orders: watch::Receiver<Orders>,
+    door: Door,
     rooms: mpsc::Sender<watch::Receiver<RoomProgress>>,
 }
 
 impl Governing {
-    /// Starts to govern.
+    /// Starts to govern. To be called where tokio runs.
     ///
     /// # Errors
     /// When the operating system gives no thread.
     pub fn start(config: &Config) -> io::Result<Self> {
         let (rooms, new_rooms) = mpsc::channel(NEW_ROOMS);
         let (sender, orders) = watch::channel(Orders::default());
-        let governor = Governor::new(&config.memory, new_rooms, sender);
+        let (readings, read) = watch::channel(None);
+        let governor = Governor::new(&config.memory, new_rooms, sender, readings);
+        let most = governor
+            .policy
+            .budget()
+            .percent(config.memory.upper.percent());
+        let door = Door::keep(most, read);
         thread::Builder::new()
             .name("reeld-governor".to_owned())
             .spawn(move || governor.run())?;
-        Ok(Self { orders, rooms })
+        Ok(Self {
+            orders,
+            door,
+            rooms,
+        })
     }
 
     /// What is to be given up.
     #[must_use]
     pub fn orders(&self) -> watch::Receiver<Orders> {
         self.orders.clone()
+    }
+
+    /// Where recordings ask before they encode.
+    #[must_use]
+    pub fn door(&self) -> Door {
+        self.door.clone()
     }
 
     /// Has a room looked at for as long as it tells of its progress.
@@ -73,6 +90,7 @@ struct Governor {
     rooms: Rooms,
     new_rooms: mpsc::Receiver<watch::Receiver<RoomProgress>>,
     orders: watch::Sender<Orders>,
+    readings: watch::Sender<Option<Reading>>,
 }
 
 impl Governor {
@@ -80,6 +98,7 @@ impl Governor {
         memory: &config::Memory,
         new_rooms: mpsc::Receiver<watch::Receiver<RoomProgress>>,
         orders: watch::Sender<Orders>,
+        readings: watch::Sender<Option<Reading>>,
     ) -> Self {
         let mut probe = Probe::new(Root::here());
         let facts = probe.facts();
@@ -94,6 +113,7 @@ impl Governor {
             rooms: Rooms::default(),
             new_rooms,
             orders,
+            readings,
         }
     }
 
@@ -106,6 +126,7 @@ impl Governor {
             }
             let load = self.rooms.look();
             let reading = self.probe.read();
+            self.readings.send_replace(Some(reading));
             let now = Instant::now();
             if let Some(change) = self.policy.step(now, &reading, &load) {
                 self.order(change);

@@ -168,6 +168,7 @@ pub fn room_settings(
         storage: means.storage.clone(),
         equipment: means.equipment.clone(),
         orders: means.orders.clone(),
+        door: means.door.clone(),
         on_failure,
     }
 }

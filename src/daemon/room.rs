@@ -277,6 +277,7 @@ impl Room {
             cut_on_resize: self.settings.cut_on_resize,
             equipment: self.settings.equipment.clone(),
             orders: self.settings.orders.clone(),
+            door: self.settings.door.clone(),
             max_unit_bytes: self.settings.max_unit_bytes,
             warn_after: self.settings.warn_after,
         };
@@ -430,7 +431,7 @@ mod tests {
     use crate::config::Config;
     use crate::daemon::join;
     use crate::daemon::settings::Means;
-    use crate::governor::Orders;
+    use crate::governor::{Door, Orders};
     use crate::media::{Equipment, EquipmentWatch};
     use crate::room::{COMMAND_QUEUE, Limit, Refusal, Refusals, Source};
     use crate::storage::Storage;
@@ -444,6 +445,7 @@ mod tests {
             storage: watched,
             equipment,
             orders,
+            door: Door::open(),
         };
         let settings = join::room_settings(&Config::default(), "h", OnFailure::Stop, &means);
         let (sender, events) = EventSender::channel();

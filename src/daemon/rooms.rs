@@ -108,6 +108,7 @@ async fn keep_recording(
         storage: care.watch(),
         equipment,
         orders: governing.orders(),
+        door: governing.door(),
     };
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     while !stop.is_cancelled() {

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 pub use super::live::Turnover;
 use crate::buffers::Buffer;
-use crate::governor::Orders;
+use crate::governor::{Door, Orders};
 use crate::media::{EquipmentWatch, GraphSettings};
 use crate::recorder::WriterSettings;
 use crate::recorder::summary::RecordingProgress;
@@ -39,6 +39,8 @@ pub struct RoomSettings {
     pub equipment: EquipmentWatch,
     /// What is to be given up.
     pub orders: watch::Receiver<Orders>,
+    /// Where recordings ask before they encode.
+    pub door: Door,
     /// What to do about a recording that failed.
     pub on_failure: OnFailure,
 }
@@ -52,6 +54,8 @@ pub struct Means {
     pub equipment: EquipmentWatch,
     /// What is to be given up.
     pub orders: watch::Receiver<Orders>,
+    /// Where recordings ask before they encode.
+    pub door: Door,
 }
 
 /// What to do about a recording that failed.

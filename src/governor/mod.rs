@@ -4,17 +4,20 @@
 //!  /sys/fs/cgroup, /proc ─► Probe ─► Reading ─┐
 //!                                             ├─► Policy ─► Change, Warning ─► who acts on it
 //!  recordings ──────────────────────► Load ───┘
+//!      └──────────── who starts to encode asks ─► Door ─► Grant
 //! ```
 //!
-//! - [`Policy`] is pure; so are `strain` (how short each thing is), `drops` (the share of dropped
+//! - [`Policy`] is pure; so are `admission` (who may start to encode), `strain` (how short each thing is), `drops` (the share of dropped
 //!   pictures lately), [`Budget`], [`Level`] and [`Thresholds`].
 //! - [`cgroup`]: which groups account our memory. [`pressure`]: how long tasks wait. [`probe`]
 //!   reads both again and again; [`Alarm`] comes at once where the kernel allows it.
 
+mod admission;
 mod alarm;
 mod budget;
 pub mod cgroup;
 mod change;
+mod door;
 mod drops;
 pub mod facts;
 mod group;
@@ -34,9 +37,11 @@ mod simulation;
 mod strain;
 mod thresholds;
 
+pub use admission::cost;
 pub use alarm::Alarm;
 pub use budget::Budget;
 pub use change::{Cause, Change, Figures, Warning};
+pub use door::{Answer, Door, Grant};
 pub use facts::Facts;
 pub use level::Level;
 pub use orders::Orders;

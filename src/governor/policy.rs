@@ -298,6 +298,7 @@ impl Policy {
         // Said when the level has gone as far as it helps.
         let idle = strains[..4]
             .iter()
+            .filter(|strain| strain.cause != Cause::MemoryUse)
             .find(|strain| strain.degree >= Degree::Strained && self.level >= strain.furthest);
         if let Some(strain) = idle
             && !strain::is_ours(reading)

@@ -139,6 +139,11 @@ fn failure(seen: &Seen<'_>) -> Degree {
     }
 }
 
+/// With less left of a limit than this many bytes it is an emergency.
+pub(super) fn emergency_left(limit: u64) -> u64 {
+    left(EMERGENCY_LEFT, limit)
+}
+
 fn left((part, most): (u64, u64), limit: u64) -> u64 {
     (limit / part).min(most)
 }

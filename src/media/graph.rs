@@ -148,6 +148,8 @@ pub struct Graph {
     counters: Arc<Counters>,
     reporter: Reporter,
     stopper: Stopper,
+    #[cfg(test)]
+    pipeline: gst::Pipeline,
 }
 
 impl Graph {
@@ -191,6 +193,8 @@ impl Graph {
         let audio = audio.transpose()?;
         let started = pipeline.set_state(gst::State::Playing);
         let refused = started.is_err().then(|| which_refused(&pipeline));
+        #[cfg(test)]
+        let built = pipeline.clone();
         // From here on the pipeline is stopped whatever happens.
         let stopper = Stopper::start(pipeline, blocking.flatten())?;
         if let Some(element) = refused {
@@ -202,6 +206,8 @@ impl Graph {
             counters,
             reporter,
             stopper,
+            #[cfg(test)]
+            pipeline: built,
         })
     }
 
@@ -317,22 +323,18 @@ fn which_refused(pipeline: &gst::Pipeline) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{AudioIn, Equipment};
     use super::*;
 
-    #[test]
-    fn a_graph_needs_a_track_and_may_change_threads() {
-        struct Nowhere;
-        impl Output for Nowhere {
-            fn write(&mut self, _: &[u8]) -> Result<(), super::super::OutputClosed> {
-                Ok(())
-            }
+    struct Nowhere;
+    impl Output for Nowhere {
+        fn write(&mut self, _: &[u8]) -> Result<(), super::super::OutputClosed> {
+            Ok(())
         }
-        fn is_send<T: Send>(_: &T) {}
-        let nothing = Layout {
-            video: None,
-            audio: None,
-        };
-        let settings = GraphSettings {
+    }
+
+    fn settings() -> GraphSettings {
+        GraphSettings {
             mode: VideoMode::Auto,
             coders: None,
             max_lines: None,
@@ -342,11 +344,84 @@ mod tests {
             keyframe_interval: Duration::from_secs(2),
             audio: AudioOut::Opus,
             keep_damaged: false,
+        }
+    }
+
+    #[test]
+    fn a_graph_needs_a_track_and_may_change_threads() {
+        fn is_send<T: Send>(_: &T) {}
+        let nothing = Layout {
+            video: None,
+            audio: None,
         };
-        let graph = Graph::start(nothing, &settings, Duration::ZERO, Box::new(Nowhere));
+        let graph = Graph::start(nothing, &settings(), Duration::ZERO, Box::new(Nowhere));
         is_send(&graph);
         assert!(matches!(graph, Err(MediaError::Layout(_))));
         assert_eq!(InFlight::new(0), None);
         assert_eq!(InFlight::new(5), None);
+    }
+
+    /// Whether an element that can hold much holds no more than it was told to. `None` is of those
+    /// that hold a picture or two by the way they work.
+    fn limit(element: &gst::Element) -> Option<bool> {
+        let unsigned = |name| element.property_value(name).transform::<u64>().unwrap();
+        let limited = |name| unsigned(name).get::<u64>().unwrap() > 0;
+        let kind = element.factory().unwrap().name();
+        match kind.as_str() {
+            "queue" | "queue2" | "multiqueue" => Some(
+                ["max-size-buffers", "max-size-bytes", "max-size-time"]
+                    .into_iter()
+                    .any(limited),
+            ),
+            "appsink" => Some(limited("max-buffers")),
+            // Those that do not block are fed through a gate of ours (`gate`, `limit`).
+            "appsrc" => Some(!element.property::<bool>("block") || limited("max-bytes")),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn nothing_that_waits_in_a_graph_waits_without_a_limit() {
+        super::super::init().unwrap();
+        let queue = gst::ElementFactory::make("queue").build().unwrap();
+        assert_eq!(limit(&queue), Some(true));
+        for name in ["max-size-buffers", "max-size-bytes"] {
+            queue.set_property(name, 0_u32);
+        }
+        queue.set_property("max-size-time", 0_u64);
+        assert_eq!(
+            limit(&queue),
+            Some(false),
+            "this test sees one that has none"
+        );
+
+        let installed = Equipment::installed(|it| !it.is_hardware()).unwrap();
+        let audio = Some(AudioIn { stereo: false });
+        for (video, encodes, sound) in [
+            (Some(Codec::H264), false, AudioOut::Opus),
+            (Some(Codec::H265), false, AudioOut::Opus),
+            (Some(Codec::Vp8), true, AudioOut::Aac { bitrate: 64_000 }),
+            (None, false, AudioOut::Aac { bitrate: 64_000 }),
+        ] {
+            let settings = GraphSettings {
+                coders: encodes.then(|| installed.coders(Codec::Vp8).unwrap()),
+                audio: sound,
+                ..settings()
+            };
+            let layout = Layout { video, audio };
+            let nowhere = Box::new(Nowhere);
+            let graph = Graph::start(layout, &settings, Duration::ZERO, nowhere).unwrap();
+            let elements: Vec<_> = graph
+                .pipeline
+                .iterate_recurse()
+                .into_iter()
+                .flatten()
+                .collect();
+            let found: Vec<_> = elements.iter().filter_map(limit).collect();
+            assert!(found.len() >= 2, "{elements:?}");
+            for element in &elements {
+                assert_ne!(limit(element), Some(false), "{element:?}");
+            }
+        }
     }
 }

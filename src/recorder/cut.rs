@@ -72,6 +72,8 @@ pub struct Cutter {
     open: Option<Open>,
     /// The next keyframe starts a segment.
     cut_next: bool,
+    /// There is no memory for the picture.
+    spares_video: bool,
 }
 
 #[derive(Debug)]
@@ -107,6 +109,7 @@ impl Cutter {
             audio: None,
             open: None,
             cut_next: false,
+            spares_video: false,
         }
     }
 
@@ -176,6 +179,21 @@ impl Cutter {
         self.cut_next
     }
 
+    /// From now on segments have no picture, or from its next keyframe on they have one again.
+    pub fn spare_video(&mut self, spares: bool) {
+        self.spares_video = spares;
+        if spares && let Some(active) = &mut self.video {
+            active.waits = Some(DropReason::Governor);
+            active.delivered = false;
+        }
+    }
+
+    /// The open segment has a picture that it is not to have any more.
+    #[must_use]
+    pub fn holds_spared_video(&self) -> bool {
+        self.spares_video && self.open.is_some_and(|open| open.layout.video.is_some())
+    }
+
     /// A unit could not be taken further down: nothing of this kind can be decoded before the
     /// next keyframe.
     pub fn lost(&mut self, kind: Kind, reason: DropReason) {
@@ -191,6 +209,9 @@ impl Cutter {
         let Some(kind) = self.kind_of(id) else {
             return Step::Drop(DropReason::Filtered).into();
         };
+        if kind == Kind::Video && self.spares_video {
+            return Step::Drop(DropReason::Governor).into();
+        }
         if let Some(refused) = self.needs_keyframe(kind, unit) {
             return refused;
         }
@@ -222,7 +243,9 @@ impl Cutter {
             return None;
         }
         let has = |slot: &Option<Active>| slot.as_ref().is_some_and(|a| a.delivered);
-        let expected = |slot: &Option<Active>| slot.as_ref().is_some_and(|a| !a.track.muted);
+        let expected = |slot: &Option<Active>| {
+            !self.spares_video && slot.as_ref().is_some_and(|a| !a.track.muted)
+        };
         let start = if has(&self.video) {
             self.audio.is_some() || waited >= SETTLE
         } else if has(&self.audio) {
@@ -345,6 +368,9 @@ impl Cutter {
                 .video
                 .as_ref()
                 .is_some_and(|video| unit.at.saturating_sub(video.newest) < CUT_GRACE);
+        if self.holds_spared_video() {
+            return Step::Cut(wanted).into();
+        }
         if wanted.audio != open.layout.audio {
             return if video_flows {
                 // Cut at a keyframe, so that the picture goes on from there.

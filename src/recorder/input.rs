@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::WriterSettings;
-use crate::governor::Orders;
+use crate::governor::{Door, Orders};
 use crate::media::{EquipmentWatch, GraphSettings};
 use crate::room::{Participant, QueueLimits, Source};
 
@@ -39,6 +39,8 @@ pub struct RecordingSetup {
     pub equipment: EquipmentWatch,
     /// What is to be given up.
     pub orders: watch::Receiver<Orders>,
+    /// Where it asks before it encodes.
+    pub door: Door,
     /// How files are written, and how long segments are.
     pub writer: WriterSettings,
     /// A picture of another size starts a new segment.

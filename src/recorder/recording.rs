@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 mod coding;
 mod endings;
 mod intake;
+mod permit;
 mod thrift;
 
 pub use super::failure::{RecordingError, one_line};
@@ -30,6 +31,7 @@ pub use super::input::{INBOX, RecordingSetup};
 
 use self::coding::Coding;
 use self::intake::Incoming;
+use self::permit::Permit;
 use self::thrift::Thrift;
 use super::cut::{Cutter, start_of};
 use super::journal::Journal;
@@ -100,6 +102,8 @@ async fn run_on(
         coding: Coding::default(),
         journal: Journal::new(&setup.room, &setup.participant.identity, setup.warn_after),
         thrift: Thrift::new(setup.orders.clone()),
+        permit: Permit::default(),
+        spared_since: None,
         kinds: BTreeMap::new(),
         awake: Instant::now(),
         setup,
@@ -143,6 +147,9 @@ struct Recording {
     cutter: Cutter,
     coding: Coding,
     thrift: Thrift,
+    permit: Permit,
+    /// Since when a segment holds a picture that it is not to hold.
+    spared_since: Option<Instant>,
     journal: Journal,
     /// Every track that was announced and has not ended, also one that another has replaced.
     kinds: BTreeMap<TrackId, Kind>,
@@ -192,6 +199,7 @@ impl Recording {
                     Ok(closed) => self.closed(closed),
                     Err(error) => return Err(RecordingError::Thread(error)),
                 },
+                grant = self.permit.granted() => self.permitted(grant),
                 () = self.thrift.changed() => self.heed_orders(Instant::now()),
                 ending = next_ending(&mut self.segment) => self.ended(ending)?,
             }
@@ -371,6 +379,7 @@ impl Recording {
         }
         self.journal.tick(media_now);
         self.stay_thrifty(now);
+        self.end_spared(now);
         if let Some((writer, _)) = &self.writer
             && let Some(findings) = self.journal.news(now)
         {

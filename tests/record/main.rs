@@ -8,6 +8,7 @@
 )]
 
 mod codecs;
+mod governed;
 mod people;
 #[path = "../stage/mod.rs"]
 mod stage;

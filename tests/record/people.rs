@@ -16,7 +16,7 @@ fn a_recorder_that_comes_late_records_from_there() {
         let joined = unix_now();
         let outcome = scene
             .record(&["--duration", "15s"])
-            .finish(Duration::from_secs(40));
+            .finish(Duration::from_mins(1));
         let ended = unix_now();
         let report = publisher.stop();
 
@@ -50,7 +50,7 @@ fn two_participants_are_recorded_each_for_their_own_stay() {
         first.await_second(3);
         let second = scene.publish("second", &["--size", "640x360", "--secs", "10", "--screen"]);
         // The second one leaves early: sealed while the first one is still being recorded.
-        let second_report = second.finish(Duration::from_secs(30));
+        let second_report = second.finish(Duration::from_mins(1));
         reeld.await_sealed("second");
         first.await_second(15);
         let stopped = unix_now();

@@ -118,7 +118,7 @@ impl Room {
         drop(TestCard::new(Some(CardVideo::default()), true).unwrap());
         let (events, receiver) = EventSender::channel();
         let (orders, commands) = mpsc::channel(COMMAND_QUEUE);
-        let (tell, finished) = std_mpsc::channel();
+        let (tell, finished) = std_mpsc::sync_channel(1_000);
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let recorder = std::thread::spawn(move || {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use reeld::daemon::settings::{OnFailure, RoomSettings, Turnover};
-use reeld::governor::Orders;
+use reeld::governor::{Door, Orders};
 use reeld::media::{
     AudioOut, Equipment, EquipmentWatch, GraphSettings, InFlight, Saving, VideoMode,
 };
@@ -44,6 +44,7 @@ pub fn settings(root: &Path, segment: Duration) -> RoomSettings {
             bytes: None,
         },
         orders: watch::channel(Orders::default()).1,
+        door: Door::open(),
         // Nobody looks after it: it is ready for ever.
         storage: watch::channel(Storage::default()).1,
         on_failure: OnFailure::Retry,

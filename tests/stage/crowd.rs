@@ -10,7 +10,7 @@ use super::scene::ROOM;
 use super::server::Server;
 
 /// Two cores bring twenty participants into a room.
-const COMING: Duration = Duration::from_secs(30);
+const COMING: Duration = Duration::from_mins(2);
 /// Each event of one participant wakes all of its process: more of them starve each other.
 const IN_ONE_PROCESS: usize = 5;
 
@@ -43,7 +43,7 @@ impl Crowd {
             process.signal("TERM");
         }
         for process in &mut self.processes {
-            let (_, status) = process.wait(Duration::from_secs(20));
+            let (_, status) = process.wait(Duration::from_mins(1));
             assert!(status.success(), "crowd: {status}: {}", process.stderr());
         }
     }

@@ -9,7 +9,7 @@ use super::room;
 use super::server::Server;
 
 /// Joining a server on loopback takes well under a second.
-const JOIN: Duration = Duration::from_secs(30);
+const JOIN: Duration = Duration::from_mins(2);
 
 /// Somebody who sends files.
 pub struct FilePublisher(Process);

@@ -14,7 +14,7 @@ use super::server::Server;
 use super::steady;
 
 /// Joining a server on loopback takes well under a second, importing libwebrtc a few.
-const JOIN: Duration = Duration::from_secs(30);
+const JOIN: Duration = Duration::from_mins(2);
 
 #[derive(Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -164,14 +164,14 @@ impl Publisher {
     /// Leaves the room in good order.
     pub fn stop(self) -> Report {
         self.process.signal("TERM");
-        self.finish(Duration::from_secs(10))
+        self.finish(Duration::from_mins(1))
     }
 
     /// Ends it as a crash or a power cut would; the Unix time of that.
     pub fn kill(mut self) -> (Report, f64) {
         self.process.signal("KILL");
         let killed = unix_now();
-        let (lines, _) = self.process.wait(Duration::from_secs(10));
+        let (lines, _) = self.process.wait(Duration::from_mins(1));
         self.take_all(&lines);
         (self.report.clone(), killed)
     }

@@ -12,7 +12,7 @@ use super::process::Process;
 use super::server::{API_KEY, API_SECRET, Server};
 
 /// Sealing takes well under a second; a busy test machine gets room.
-const SEALING: Duration = Duration::from_secs(20);
+const SEALING: Duration = Duration::from_mins(1);
 
 /// A running `reeld record`.
 pub struct Reeld {
@@ -206,7 +206,7 @@ impl Reeld {
     }
 
     fn await_files(&mut self, what: &str, seen: impl Fn(&[PathBuf]) -> bool) {
-        super::poll(what, Duration::from_secs(40), || {
+        super::poll(what, Duration::from_mins(2), || {
             let running = self.process.is_running();
             assert!(running, "reeld ended: {}", self.process.stderr());
             seen(&transport_streams(&self.output)).then_some(())

@@ -97,7 +97,7 @@ impl Server {
             .arg(self.dir.path().join(CONFIGURATION));
         let mut process = Process::spawn("livekit-server", &mut command);
         let address = self.ends.signal;
-        let answers = super::poll("livekit-server answers", Duration::from_secs(20), || {
+        let answers = super::poll("livekit-server answers", Duration::from_mins(1), || {
             if TcpStream::connect(address).is_ok() {
                 return Some(true);
             }

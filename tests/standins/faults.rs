@@ -76,7 +76,7 @@ fn hang_holds_the_thread_that_brings_pictures() {
     let visit = try_on_box(test, &with("hang@5"), || {
         let pipeline = gst::parse::launch(&format!("{} ! fakesink name=out", encoder(20))).unwrap();
         let pipeline = pipeline.downcast::<gst::Pipeline>().unwrap();
-        let (told, units) = std::sync::mpsc::channel();
+        let (told, units) = std::sync::mpsc::sync_channel(10_000);
         let sink = pipeline.by_name("out").unwrap().static_pad("sink").unwrap();
         sink.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
             told.send(()).unwrap();

@@ -111,7 +111,7 @@ fn events_keep_their_place_among_the_units() {
                 }
                 gst::PadProbeReturn::Ok
             });
-            let (told, order) = std::sync::mpsc::channel();
+            let (told, order) = std::sync::mpsc::sync_channel(10_000);
             encoder
                 .static_pad("src")
                 .unwrap()

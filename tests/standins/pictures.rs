@@ -125,7 +125,7 @@ fn nvidias_decoder_holds_two_pictures_and_has_a_thread_of_its_own() {
             gst::parse::launch(&format!("{} name=decoder ! fakesink", decoder(3))).unwrap();
         let pipeline = pipeline.downcast::<gst::Pipeline>().unwrap();
         let decoder = pipeline.by_name("decoder").unwrap();
-        let (told, threads) = std::sync::mpsc::channel();
+        let (told, threads) = std::sync::mpsc::sync_channel(10_000);
         for pad in ["sink", "src"] {
             let told = told.clone();
             let pad = decoder.static_pad(pad).unwrap();

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::Recording;
+use crate::heap;
 use crate::media::{Ending, MediaError};
 use crate::recorder::failure::{RecordingError, one_line};
 use crate::recorder::segment_run::{ClosedSegment, SegmentRun};
@@ -106,6 +107,8 @@ impl Recording {
         }
         self.total.add(&closed.tally);
         self.draining.remove(&closed.index);
+        // A graph's threads free what others have allocated: without this each leaves some behind.
+        tokio::task::spawn_blocking(heap::trim);
         if let Some((writer, _)) = &self.writer {
             writer.close_segment(closed.index, closed.tally.segment_counts());
         }

@@ -35,6 +35,7 @@ impl Recording {
                 self.journal.gaps.published(kind, track.muted, media_now);
                 self.say_treatment(&track);
                 self.cutter.track_added(track, now);
+                self.heed_permit();
             }
             RoomEvent::TrackMuted { id, muted } => {
                 if let Some(kind) = self.cutter.kind_of(&id) {
@@ -54,6 +55,7 @@ impl Recording {
                 }
                 self.cutter.track_removed(&id);
                 self.kinds.remove(&id);
+                self.heed_permit();
             }
             RoomEvent::Interrupted { cause } => {
                 self.journal.gaps.interrupted(Some(cause), media_now);
@@ -109,6 +111,9 @@ impl Recording {
             return Ok(());
         }
         let incoming = self.read(kind, unit);
+        if kind == Kind::Video && incoming.unit.keyframe {
+            self.ask_for_picture(incoming.size).await;
+        }
         self.cut_if_resized(incoming.size);
         let decision = self.cutter.unit(id, &incoming.unit);
         if decision.ask_keyframe {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 
 use super::{INBOX, MakeWriter, RecordingSetup, run_on};
-use crate::governor::Orders;
+use crate::governor::{Door, Orders};
 use crate::media::test_card::{CardVideo, TestCard};
 use crate::media::{
     AudioOut, Equipment, EquipmentWatch, GraphSettings, InFlight, Saving, VideoMode,
@@ -160,6 +160,7 @@ fn setup(root: &std::path::Path) -> RecordingSetup {
             keep_damaged: false,
         },
         orders: watch::channel(Orders::default()).1,
+        door: Door::open(),
         writer: WriterSettings::default(),
         cut_on_resize: false,
         max_unit_bytes: 4 << 20,

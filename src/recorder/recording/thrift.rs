@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use super::Recording;
 use crate::buffers::Buffer;
 use crate::governor::{Change, Level, Orders};
-use crate::media::Pictures;
+use crate::media::{Pictures, Saving};
 use crate::recorder::segment_run::SegmentRun;
 use crate::recorder::summary::Lag;
 use crate::recorder::{DropReason, WriterSettings};
@@ -47,6 +47,11 @@ impl Thrift {
         std::future::pending::<()>().await;
     }
 
+    /// What is given up at this level.
+    pub(super) fn saving(&self) -> Saving {
+        self.level.saving()
+    }
+
     /// The change that led to where we are.
     fn change(&mut self) -> Option<Change> {
         self.orders.as_mut()?.borrow_and_update().change
@@ -58,7 +63,7 @@ impl Thrift {
         let due = self
             .asked
             .is_none_or(|asked| now.saturating_duration_since(asked) >= interval);
-        let wants = self.level.saving().pictures == Pictures::Keyframes && due;
+        let wants = self.saving().pictures == Pictures::Keyframes && due;
         if wants {
             self.asked = Some(now);
         }
@@ -69,7 +74,7 @@ impl Thrift {
 impl Recording {
     /// Starts with what holds at this moment.
     pub(super) fn be_thrifty(&mut self) {
-        self.setup.graph.saving = self.thrift.level.saving();
+        self.setup.graph.saving = self.thrift.saving();
     }
 
     /// Gives up what is to be given up from now on, and takes back what is not.
@@ -90,6 +95,7 @@ impl Recording {
             writer.gather(self.flush_bytes());
         }
         self.journal.level(self.media_time(now), change);
+        self.heed_permit();
         if saving.pictures < Pictures::Keyframes && before.saving().pictures >= Pictures::Keyframes
         {
             // What was left out is missing until then.
@@ -133,7 +139,7 @@ impl Recording {
         Lag {
             // Where no picture is wanted, none is late.
             encoder: segment
-                .filter(|_| self.thrift.level.saving().pictures < Pictures::None)
+                .filter(|_| self.thrift.saving().pictures < Pictures::None)
                 .map_or(Duration::ZERO, SegmentRun::lag),
             disk: writer.map_or(Duration::ZERO, |(writer, _)| writer.lag(now)),
         }
