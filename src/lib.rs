@@ -40,6 +40,7 @@ pub mod logging;
 pub mod media;
 pub mod recorder;
 pub mod room;
+pub mod status;
 pub mod storage;
 pub mod timebase;
 pub mod verify;

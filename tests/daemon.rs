@@ -9,7 +9,9 @@
 mod stage;
 
 use std::fs;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -146,5 +148,92 @@ fn no_huge_pages_are_held() {
         let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
         assert!(status.contains("THP_enabled:\t0"), "{status}");
         daemon.terminate();
+    });
+}
+
+/// What `curl --unix-socket` gets.
+fn get(socket: &Path, path: &str) -> String {
+    let mut stream = UnixStream::connect(socket).unwrap();
+    write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
+    answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+}
+
+#[test]
+fn the_state_of_all_rooms_is_told_on_a_socket() {
+    steady(|| {
+        let dir = TempDir::new().unwrap();
+        let server = Server::start();
+        let (config, output) = configuration(dir.path(), &server);
+        let socket = dir.path().join("reeld.sock");
+        let mut text = fs::read_to_string(&config).unwrap();
+        text.insert_str(0, &format!("status.socket = '{}'\n", socket.display()));
+        fs::write(&config, text).unwrap();
+        let mut daemon = Reeld::daemon(&config, &output);
+        let mut publisher = Publisher::start(&server, "lobby", "ann", &SMALL);
+        daemon.await_writing(1);
+        publisher.await_second(4);
+
+        let status: serde_json::Value = serde_json::from_str(&get(&socket, "/status")).unwrap();
+        assert_eq!(status["memory"]["level"], "normal", "{status:#}");
+        let used = status["memory"]["used_bytes"].as_u64().unwrap();
+        assert!((1 << 20..120 << 20).contains(&used), "{used}");
+        let recording = &status["recordings"][0];
+        assert_eq!(recording["room"], "lobby");
+        assert_eq!(recording["participant"], "ann");
+        assert!(
+            recording["bytes_written"].as_u64().unwrap() > 100_000,
+            "{status:#}"
+        );
+        let unflushed = status["bytes_since_last_flush"].as_u64().unwrap();
+        assert!(unflushed <= 4 << 20, "{unflushed}");
+        let names: Vec<_> = status["buffers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|it| it["name"].as_str().unwrap())
+            .collect();
+        for name in [
+            "room-events",
+            "inbox",
+            "video-entrance",
+            "sound-entrance",
+            "handover",
+        ] {
+            assert!(names.contains(&name), "{names:?}");
+        }
+        let metrics = get(&socket, "/metrics");
+        for figure in [
+            "reeld_frames_dropped_backpressure_total 0\n",
+            "reeld_memory_budget_bytes 125829120\n",
+            "reeld_level{level=\"normal\"} 1\n",
+            "reeld_recordings 1\n",
+        ] {
+            assert!(metrics.contains(figure), "{figure} in {metrics}");
+        }
+
+        // Another one does not take the place of the first, and says why.
+        let second = Reeld::daemon(&config, &output).finish(Duration::from_mins(1));
+        assert_eq!(second.code, Some(3), "{}", second.stderr);
+        assert!(
+            second.stderr.contains("another reeld answers here"),
+            "{}",
+            second.stderr
+        );
+        assert!(socket.exists());
+
+        // Its socket stays behind when it is killed, and is no obstacle.
+        drop(daemon);
+        assert!(socket.exists());
+        let again = Reeld::daemon(&config, &output);
+        stage::poll("it answers again", Duration::from_mins(1), || {
+            UnixStream::connect(&socket).is_ok().then_some(())
+        });
+        let outcome = again.terminate();
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+        assert!(!socket.exists());
+        publisher.stop();
     });
 }

@@ -101,7 +101,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         let source =
             tokio::task::spawn_blocking(move || synthetic::run(camera, length, &sender, orders));
         let (progress, watched) = watch::channel(RoomProgress::default());
-        governing.look_at(watched.clone()).await;
+        governing.look_at(ROOM, watched.clone()).await;
         let shown = tokio::spawn(progress::show(style, watched));
         let means = means(&keeper, equipment, &governing);
         let settings = join::room_settings(&config, ROOM, OnFailure::Stop, &means);

@@ -11,6 +11,7 @@ use crate::recorder::RecorderError;
 use crate::recorder::recording::{RecordingError, one_line};
 use crate::room::livekit::LiveKitError;
 use crate::room::{RoomEnd, SelectionError};
+use crate::status::StatusError;
 use crate::storage::StorageState;
 use crate::verify::VerifyError;
 
@@ -100,6 +101,9 @@ pub enum Failure {
     /// There is no file, though nothing failed.
     #[error("nothing was recorded: {0}")]
     Nothing(#[from] Nothing),
+    /// Status can't be told where it is to be.
+    #[error("{}", one_line(.0))]
+    Status(#[from] StatusError),
     /// The operating system refused something at the start.
     #[error("{doing}: {source}")]
     System {
@@ -118,9 +122,11 @@ impl Failure {
     #[must_use]
     pub const fn code(&self) -> Exit {
         match self {
-            Self::Config(_) | Self::Rooms(_) | Self::Selection(_) | Self::Logging(_) => {
-                Exit::Configuration
-            }
+            Self::Config(_)
+            | Self::Rooms(_)
+            | Self::Selection(_)
+            | Self::Logging(_)
+            | Self::Status(_) => Exit::Configuration,
             Self::LiveKit(error) => of_livekit(error),
             Self::Storage(_) | Self::NoRoom(_) | Self::Verify(_) => Exit::Storage,
             Self::Media(_) => Exit::Media,

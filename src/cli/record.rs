@@ -89,7 +89,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         let stop = CancellationToken::new();
         listen(&stop, args.duration)?;
         let (progress, watched) = watch::channel(RoomProgress::default());
-        governing.look_at(watched.clone()).await;
+        governing.look_at(&room.name, watched.clone()).await;
         let shown = tokio::spawn(progress::show(style, watched));
         let means = means(&keeper, equipment, &governing);
         let settings = join::room_settings(&config, &room.name, OnFailure::Stop, &means);

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
 
 use super::{Exit, Failure, record, signals};
-use crate::config::{self, Flags};
+use crate::config::{self, Config, Flags};
 use crate::daemon::care::Care;
+use crate::daemon::governing::Governing;
 use crate::daemon::{equipment, rooms};
+use crate::status::{self, Server, StatusError};
 use crate::{logging, recorder};
 
 /// Record the rooms of a configuration until told to stop.
@@ -39,6 +41,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let recovery = record::recover(&config)?;
     record::runtime()?.block_on(async {
         let governing = record::govern(&config)?;
+        let _status = tell_status(&config, &governing)?;
         let stop = CancellationToken::new();
         signals::stop_on_signals(stop.clone())
             .map_err(|source| Failure::System { doing: "listening for signals", source })?;
@@ -47,4 +50,17 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         tracing::info!("reeld has stopped");
         Ok(Exit::Done)
     })
+}
+
+/// Tells what is known of all rooms to who asks, where that is wanted.
+fn tell_status(config: &Config, governing: &Governing) -> Result<Option<Server>, StatusError> {
+    let made = std::env::var_os("RUNTIME_DIRECTORY");
+    // There may be several, with colons between them; the first is ours.
+    let first = made
+        .as_ref()
+        .and_then(|made| std::env::split_paths(made).next());
+    let socket = status::socket(config.status.socket.as_deref(), first.as_deref());
+    socket
+        .map(|path| Server::start(&path, governing.status()))
+        .transpose()
 }

@@ -63,6 +63,20 @@ pub(super) fn ca_file<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathB
     })
 }
 
+/// `sun_path` has 108 bytes, the last of which is zero (unix(7)).
+const LONGEST_SOCKET_BYTES: usize = 107;
+
+pub(super) fn socket<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
+    text(from, "a path in quotes", |path| {
+        if !path.starts_with('/') || path.len() > LONGEST_SOCKET_BYTES {
+            return Err(format!(
+                "is no path for a socket: name one from / on, of {LONGEST_SOCKET_BYTES} bytes at most"
+            ));
+        }
+        Ok(Some(PathBuf::from(path)))
+    })
+}
+
 pub(super) fn url<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     text(from, "a URL in quotes", |url| {
         check_url(url)?;

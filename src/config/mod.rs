@@ -35,7 +35,7 @@ pub use error::{ConfigError, Origin, Warning};
 pub use load::{Flags, Loaded, check, load};
 pub use schema::{
     AUTO, Audio, AudioCodec, Config, Gaps, Jitter, Limits, LiveKit, Log, Memory, OnLoss, Prefer,
-    ResolutionChange, Room, Segment, Selection, Storage, Video, VideoMode, Writer,
+    ResolutionChange, Room, Segment, Selection, Status, Storage, Video, VideoMode, Writer,
 };
 pub use secret::Secret;
 pub use units::{BitRate, ByteSize, Percent};

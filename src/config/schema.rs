@@ -43,6 +43,8 @@ pub struct Config {
     pub storage: Storage,
     /// How much memory may be used, and when quality is given up for it.
     pub memory: Memory,
+    /// Where the state is told.
+    pub status: Status,
     /// What is logged.
     pub log: Log,
     /// The rooms that `reeld run` records: `[[room]]` in the file.
@@ -65,6 +67,7 @@ impl Default for Config {
             writer: Writer::default(),
             storage: Storage::default(),
             memory: Memory::default(),
+            status: Status::default(),
             log: Log::default(),
             rooms: Vec::new(),
         }
@@ -453,6 +456,16 @@ impl Default for Memory {
             drop_error: Percent::new(10),
         }
     }
+}
+
+/// Where the state is told.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Status {
+    /// A Unix socket, made at the start; by default `reeld.sock` in the directory that systemd
+    /// makes (`RuntimeDirectory=`), and none without it.
+    #[serde(deserialize_with = "bounds::socket")]
+    pub socket: Option<PathBuf>,
 }
 
 /// What is logged.

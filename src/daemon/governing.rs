@@ -5,27 +5,31 @@
 //! and everything else must go on meanwhile.
 
 use std::io;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 
 use super::settings::RoomProgress;
+use super::watched::{Rooms, Watched};
 use crate::board::Root;
-use crate::buffers::{self, Alike};
+use crate::buffers::Alike;
 use crate::config::{self, Config};
 use crate::governor::{
     Alarm, Budget, Change, Door, Load, Orders, Policy, Probe, Reading, Thresholds, Warning,
 };
 use crate::heap;
-use crate::recorder::DropReason;
-use crate::recorder::summary::RecordingProgress;
+use crate::status::{MemoryStatus, Status};
 
 /// Between two looks: memory does not grow by more than a few pictures meanwhile.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// Between two looks that are told in the log: memory, and each kind of buffer.
 const TELL: Duration = Duration::from_mins(1);
+
+/// Between two that are told to who asks.
+const SHOW: Duration = Duration::from_secs(1);
 
 /// Stays in rooms that the governor has not yet heard of. It listens four times a second.
 const NEW_ROOMS: usize = 64;
@@ -35,7 +39,8 @@ const NEW_ROOMS: usize = 64;
 pub struct Governing {
     orders: watch::Receiver<Orders>,
     door: Door,
-    rooms: mpsc::Sender<watch::Receiver<RoomProgress>>,
+    status: watch::Receiver<Arc<Status>>,
+    rooms: mpsc::Sender<Watched>,
 }
 
 impl Governing {
@@ -47,7 +52,8 @@ impl Governing {
         let (rooms, new_rooms) = mpsc::channel(NEW_ROOMS);
         let (sender, orders) = watch::channel(Orders::default());
         let (readings, read) = watch::channel(None);
-        let governor = Governor::new(&config.memory, new_rooms, sender, readings);
+        let (shown, status) = watch::channel(Arc::default());
+        let governor = Governor::new(&config.memory, new_rooms, sender, readings, shown);
         let most = governor
             .policy
             .budget()
@@ -59,6 +65,7 @@ impl Governing {
         Ok(Self {
             orders,
             door,
+            status,
             rooms,
         })
     }
@@ -75,9 +82,16 @@ impl Governing {
         self.door.clone()
     }
 
+    /// What is known of all rooms, a second old at most.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<Arc<Status>> {
+        self.status.clone()
+    }
+
     /// Has a room looked at for as long as it tells of its progress.
-    pub async fn look_at(&self, room: watch::Receiver<RoomProgress>) {
-        if self.rooms.send(room).await.is_err() {
+    pub async fn look_at(&self, room: &str, progress: watch::Receiver<RoomProgress>) {
+        let room = room.to_owned();
+        if self.rooms.send(Watched { room, progress }).await.is_err() {
             tracing::error!("nobody governs any more: memory is not watched, please report this");
         }
     }
@@ -88,17 +102,20 @@ struct Governor {
     alarm: Alarm,
     policy: Policy,
     rooms: Rooms,
-    new_rooms: mpsc::Receiver<watch::Receiver<RoomProgress>>,
+    new_rooms: mpsc::Receiver<Watched>,
     orders: watch::Sender<Orders>,
     readings: watch::Sender<Option<Reading>>,
+    shown: watch::Sender<Arc<Status>>,
+    began: Instant,
 }
 
 impl Governor {
     fn new(
         memory: &config::Memory,
-        new_rooms: mpsc::Receiver<watch::Receiver<RoomProgress>>,
+        new_rooms: mpsc::Receiver<Watched>,
         orders: watch::Sender<Orders>,
         readings: watch::Sender<Option<Reading>>,
+        shown: watch::Sender<Arc<Status>>,
     ) -> Self {
         let mut probe = Probe::new(Root::here());
         let facts = probe.facts();
@@ -114,15 +131,18 @@ impl Governor {
             new_rooms,
             orders,
             readings,
+            shown,
+            began: Instant::now(),
         }
     }
 
     fn run(mut self) {
         let mut told = Instant::now();
+        let mut showed = None;
         while !self.orders.is_closed() {
             self.alarm.wait(LOOK);
             while let Ok(room) = self.new_rooms.try_recv() {
-                self.rooms.watched.push(room);
+                self.rooms.add(room);
             }
             let load = self.rooms.look();
             let reading = self.probe.read();
@@ -133,6 +153,12 @@ impl Governor {
             }
             if let Some(warning) = self.policy.take_warning() {
                 warn(&warning);
+            }
+            let due = |at: &Instant| now.saturating_duration_since(*at) >= SHOW;
+            if showed.as_ref().is_none_or(due) {
+                showed = Some(now);
+                let status = self.status(now, &reading, &load);
+                self.shown.send_replace(Arc::new(status));
             }
             if now.saturating_duration_since(told) >= TELL {
                 told = now;
@@ -161,6 +187,32 @@ impl Governor {
         heap::trim();
     }
 
+    fn status(&self, now: Instant, reading: &Reading, load: &Load) -> Status {
+        let recordings = self.rooms.recordings();
+        Status {
+            version: env!("CARGO_PKG_VERSION"),
+            uptime_s: now.saturating_duration_since(self.began).as_secs(),
+            memory: MemoryStatus {
+                level: self.policy.level(),
+                used_bytes: reading.used,
+                budget_bytes: self.policy.budget().bytes(),
+                limit_bytes: reading.nearest.map(|nearest| nearest.limit),
+                limit_held_bytes: reading.nearest.map(|nearest| nearest.held),
+            },
+            frames: load.pictures,
+            frames_dropped_backpressure: load.dropped,
+            bytes_written: self.rooms.totals().written,
+            bytes_since_last_flush: self.rooms.bytes_since_last_flush(),
+            longest_gap_ms: recordings
+                .iter()
+                .map(|it| it.longest_gap_ms)
+                .max()
+                .unwrap_or(0),
+            buffers: self.rooms.buffers(),
+            recordings,
+        }
+    }
+
     /// What somebody wants to see who wonders where memory goes.
     fn tell(&self, reading: &Reading, load: &Load) {
         tracing::info!(
@@ -169,7 +221,7 @@ impl Governor {
             budget_bytes = self.policy.budget().bytes(),
             frames = load.pictures,
             frames_dropped_backpressure = load.dropped,
-            bytes_written = self.rooms.bytes_written(),
+            bytes_written = self.rooms.totals().written,
             bytes_since_last_flush = self.rooms.bytes_since_last_flush(),
             "memory"
         );
@@ -181,73 +233,6 @@ fn warn(warning: &Warning) {
     match warning {
         Warning::Dropping { error: true, .. } => tracing::error!("{warning}"),
         Warning::Dropping { .. } | Warning::NotOurs { .. } => tracing::warn!("{warning}"),
-    }
-}
-
-/// What the rooms have come to.
-#[derive(Debug, Default)]
-struct Rooms {
-    watched: Vec<watch::Receiver<RoomProgress>>,
-    /// Pictures that came, and those of them that were lost here, of what is recorded now.
-    seen: (u64, u64),
-    /// The same of everything that was ever recorded.
-    ever: (u64, u64),
-}
-
-impl Rooms {
-    fn look(&mut self) -> Load {
-        // Its sender is gone when nobody is in the room any more.
-        self.watched.retain(|room| room.has_changed().is_ok());
-        let mut load = Load::default();
-        let mut seen = (0, 0);
-        for room in &self.watched {
-            for (_, _, recording) in &room.borrow().recordings {
-                load.encoder_lag = load.encoder_lag.max(recording.lag.encoder);
-                load.disk_lag = load.disk_lag.max(recording.lag.disk);
-                let video = &recording.tally.video;
-                seen.0 += video.received - video.dropped.of(DropReason::Governor);
-                let dropped = |reason| video.dropped.of(reason);
-                seen.1 += dropped(DropReason::Backpressure)
-                    + dropped(DropReason::QueueFull)
-                    + dropped(DropReason::Disk);
-            }
-        }
-        // Recordings end and take their counts with them.
-        self.ever.0 += seen.0.saturating_sub(self.seen.0);
-        self.ever.1 += seen.1.saturating_sub(self.seen.1);
-        self.seen = seen;
-        (load.pictures, load.dropped) = self.ever;
-        load
-    }
-
-    /// Bytes that reached the files of what is recorded now.
-    fn bytes_written(&self) -> u64 {
-        self.sum(|recording| recording.disk.written)
-    }
-
-    /// Those of them that a power cut would cost.
-    fn bytes_since_last_flush(&self) -> u64 {
-        self.sum(|recording| recording.disk.written.saturating_sub(recording.disk.synced))
-    }
-
-    fn sum(&self, of: impl Fn(&RecordingProgress) -> u64) -> u64 {
-        let sum = |room: &watch::Receiver<RoomProgress>| -> u64 {
-            let room = room.borrow();
-            room.recordings.iter().map(|(_, _, it)| of(it)).sum()
-        };
-        self.watched.iter().map(sum).sum()
-    }
-
-    fn buffers(&self) -> Vec<Alike> {
-        let mut found = Vec::new();
-        for room in &self.watched {
-            let room = room.borrow();
-            found.extend_from_slice(&room.buffers);
-            for (_, _, recording) in &room.recordings {
-                found.extend_from_slice(&recording.buffers);
-            }
-        }
-        buffers::alike(&found)
     }
 }
 

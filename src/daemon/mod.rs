@@ -19,3 +19,4 @@ pub mod recovery;
 pub mod room;
 pub mod rooms;
 pub mod settings;
+mod watched;

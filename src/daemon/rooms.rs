@@ -116,7 +116,7 @@ async fn keep_recording(
         // A plan is made anew for each stay: a token is minted and the selection starts empty.
         let settings = join::room_settings(&config, &room.name, OnFailure::Retry, &means);
         let (progress, watched) = watch::channel(RoomProgress::default());
-        governing.look_at(watched).await;
+        governing.look_at(&room.name, watched).await;
         let Stay { end, totals } = join::record(
             plan(&config, &room)?,
             settings,

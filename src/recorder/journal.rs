@@ -34,6 +34,7 @@ pub(super) struct Journal {
     clock: WallClock,
     size: Option<PictureSize>,
     findings: Findings,
+    longest_gap: Duration,
     /// There is something that the writer was not told of.
     news: bool,
     told: Option<Instant>,
@@ -50,6 +51,7 @@ impl Journal {
             clock: WallClock::new(Instant::now(), OffsetDateTime::UNIX_EPOCH),
             size: None,
             findings: Findings::default(),
+            longest_gap: Duration::ZERO,
             news: false,
             told: None,
         }
@@ -123,6 +125,11 @@ impl Journal {
         let findings = &mut self.findings;
         list(&mut findings.levels, &mut findings.levels_omitted, record);
         self.news = true;
+    }
+
+    /// The longest gap that is over.
+    pub(super) const fn longest_gap(&self) -> Duration {
+        self.longest_gap
     }
 
     /// The size of the newest keyframe in the file.
@@ -208,6 +215,7 @@ impl Journal {
     }
 
     fn record(&mut self, gap: &Gap) {
+        self.longest_gap = self.longest_gap.max(gap.length);
         let (zero, started) = self.start;
         let at = gap.start.saturating_sub(zero);
         let began = time::Duration::try_from(at)

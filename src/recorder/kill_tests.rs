@@ -20,7 +20,7 @@ use crate::verify::{self, Format, StreamCodec};
 /// Pictures of each of three segments, and of each of the pieces that they come in.
 const PICTURES: u64 = 90;
 const PIECES: u64 = 3;
-const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_mins(1);
 
 fn identity() -> RecordingIdentity {
     RecordingIdentity {

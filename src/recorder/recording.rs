@@ -433,6 +433,7 @@ impl Recording {
             tally,
             lag: self.lag(Instant::now()),
             buffers: self.buffers(),
+            longest_gap: self.journal.longest_gap(),
         });
     }
 

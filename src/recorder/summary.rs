@@ -27,6 +27,8 @@ pub struct RecordingProgress {
     pub lag: Lag,
     /// What waits where.
     pub buffers: Vec<Buffer>,
+    /// The longest gap in picture or sound so far.
+    pub longest_gap: Duration,
 }
 
 /// What is behind in a recording.

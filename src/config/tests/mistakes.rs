@@ -131,7 +131,7 @@ fn an_unknown_key_in_the_file_is_answered_with_the_one_that_was_meant() {
         ("[vidoe]\n", "1:2: vidoe: unknown key, did you mean video?"),
         (
             "\"video.bitrate\" = 1",
-            "1:1: video.bitrate: unknown key, allowed here: audio, gaps, jitter, limits, livekit, log, memory, output, room, segment, select, storage, video, writer",
+            "1:1: video.bitrate: unknown key, allowed here: audio, gaps, jitter, limits, livekit, log, memory, output, room, segment, select, status, storage, video, writer",
         ),
         (
             "[[room]]\nname = \"a\"\n[[room]]\nname = \"b\"\nselect.sauces = []",

@@ -216,6 +216,8 @@ fn every_key_is_read_from_the_file() {
         quiet = "1m"
         drop_warn = 3
         drop_error = 8
+        [status]
+        socket = "/run/reeld/a.sock"
         [log]
         level = "warn,reeld=debug"
         [[room]]
@@ -289,6 +291,9 @@ fn every_key_is_read_from_the_file() {
             quiet: Duration::from_mins(1),
             drop_warn: Percent::new(3),
             drop_error: Percent::new(8),
+        },
+        status: Status {
+            socket: Some("/run/reeld/a.sock".into()),
         },
         log: Log {
             level: "warn,reeld=debug".to_owned(),
