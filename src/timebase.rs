@@ -73,6 +73,12 @@ pub fn duration_of_ticks(ticks: i64) -> Duration {
         + Duration::from_nanos(ticks % TICKS_PER_SECOND * 1_000_000_000 / TICKS_PER_SECOND)
 }
 
+/// A length of time in whole milliseconds, as it is told to people and programs.
+#[must_use]
+pub fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

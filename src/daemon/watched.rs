@@ -1,7 +1,5 @@
 //! What all rooms together have come to, as the governor needs it and as it is told.
 
-use std::time::Duration;
-
 use tokio::sync::watch;
 
 use super::settings::RoomProgress;
@@ -11,6 +9,7 @@ use crate::recorder::DropReason;
 use crate::recorder::summary::RecordingProgress;
 use crate::room::Source;
 use crate::status::RecordingStatus;
+use crate::timebase::milliseconds;
 
 /// A room, and what its stay tells of its progress.
 #[derive(Debug)]
@@ -126,8 +125,4 @@ impl Rooms {
 fn since_last_flush(recording: &RecordingProgress) -> u64 {
     let disk = &recording.disk;
     disk.written.saturating_sub(disk.synced)
-}
-
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -2,13 +2,13 @@
 //! manifest.
 
 use std::fmt;
-use std::time::Duration;
 
 use indicatif::BinaryBytes;
 use serde::{Deserialize, Serialize};
 
 use super::level::Level;
 use super::reading::{Load, Reading};
+use crate::timebase::milliseconds;
 
 /// Why a level is left. Sorted by how much it matters, the most first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -125,10 +125,6 @@ impl Figures {
 )]
 fn whole(percent: f64) -> u8 {
     percent.clamp(0.0, 100.0).round() as u8
-}
-
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A change of level.

@@ -14,6 +14,7 @@ use crate::recorder::names::MANIFEST;
 use crate::recorder::recording::one_line;
 use crate::recorder::shelf::{self, RecordingFolder};
 use crate::recorder::{Drops, Findings, Manifest, RecorderError};
+use crate::timebase::milliseconds;
 
 /// How a recording stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -230,8 +231,4 @@ fn state(manifest: Option<&Manifest>, taken: bool) -> State {
     } else {
         State::Sealed
     }
-}
-
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
