@@ -21,9 +21,11 @@
 //! - [`board`]: which box this is, for words only. [`doctor`]: what it is fit for, with what to do.
 //! - [`governor`]: what is given up so that memory stays within its budget. [`buffers`]: what waits
 //!   where. [`heap`]: what the C library keeps.
+//! - [`health`]: whether what should progress does. [`status`]: what is told to who asks.
 //! - [`backoff`]: how long to wait between tries; pure.
 //! - [`config`]: the strict, documented schema.
-//! - [`logging`]: human lines on a terminal, structured fields in the journal.
+//! - [`logging`]: human lines on a terminal, structured fields in the journal. [`events`]: the ids of
+//!   those that matter.
 //! - [`cli`]: one file a subcommand.
 
 pub mod backoff;
@@ -34,7 +36,9 @@ pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod doctor;
+pub mod events;
 pub mod governor;
+pub mod health;
 pub mod heap;
 pub mod logging;
 pub mod media;

@@ -5,8 +5,14 @@
 //! network go in as plain values (`participant = identity`), which are quoted and escaped on a
 //! terminal, and not by `%`.
 //!
+//! The events that matter have an id ([`crate::events`]), which the journal gets and a terminal does
+//! not. Of one kind and room no more than so many a minute are let through ([`bound`]).
+//!
 //! Crates that write through the `log` facade are left out on purpose: no bridge is installed,
 //! because `tungstenite` traces the whole request with its token.
+
+mod bound;
+mod fields;
 
 use std::env;
 use std::io::{self, IsTerminal};
@@ -16,12 +22,15 @@ use time::macros::format_description;
 use tracing::Subscriber;
 use tracing::subscriber::SetGlobalDefaultError;
 use tracing_journald::{Priority, PriorityMappings};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{FilterExt, LevelFilter};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::time::UtcTime;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
+
+use bound::Bound;
+use fields::ForPeople;
 
 /// Crates that say at `info` and below what matters only to those who work on them, and may
 /// show what is private (ICE passwords).
@@ -142,6 +151,7 @@ fn install(
     filter: EnvFilter,
     output: impl Layer<Registry> + Send + Sync,
 ) -> Result<(), LoggingError> {
+    let filter = filter.and(Bound::default());
     let subscriber = Registry::default().with(output.with_filter(filter));
     tracing::subscriber::set_global_default(subscriber)?;
     Ok(())
@@ -155,6 +165,7 @@ where
 {
     tracing_subscriber::fmt::layer()
         .compact()
+        .fmt_fields(ForPeople)
         .with_timer(UtcTime::new(TIME))
         .with_ansi(colour)
         .with_writer(writer)
@@ -303,7 +314,8 @@ mod tests {
     fn lines_of(log: impl FnOnce()) -> String {
         let written = Written::default();
         let writer = written.clone();
-        let subscriber = Registry::default().with(human(move || writer.clone(), false));
+        let output = human(move || writer.clone(), false).with_filter(Bound::default());
+        let subscriber = Registry::default().with(output);
         tracing::subscriber::with_default(subscriber, log);
         let written = written.0.lock().unwrap().clone();
         String::from_utf8(written).unwrap()
@@ -325,9 +337,26 @@ mod tests {
     }
 
     #[test]
+    fn a_flood_of_one_kind_is_held_back_and_nothing_else() {
+        let lines = lines_of(|| {
+            for number in 0..100 {
+                tracing::warn!(room = "lobby", number, "flood");
+                tracing::debug!(room = "lobby", number, "asked for");
+            }
+            tracing::info!(room = "lobby", "another");
+        });
+        let count = |text| lines.lines().filter(|line| line.contains(text)).count();
+        assert_eq!(count(" flood "), 30, "{lines}");
+        assert_eq!(count(" asked for "), 100, "{lines}");
+        assert_eq!(count(" another "), 1, "{lines}");
+    }
+
+    #[test]
     fn an_event_is_one_line_whatever_the_network_named_its_people() {
         let participant = "eve\n12:00:00.000Z ERROR forged\u{1b}[31m";
-        let lines = lines_of(|| tracing::info!(participant, segment = 3, "sealed"));
+        let message_id = crate::events::SEGMENT_SEALED;
+        let lines = lines_of(|| tracing::info!(message_id, participant, segment = 3, "sealed"));
+        assert!(!lines.contains("message_id"), "{lines}");
         assert_eq!(lines.lines().count(), 1, "{lines}");
         assert!(!lines.contains('\u{1b}'), "{lines}");
         assert!(lines.contains("segment=3"), "{lines}");

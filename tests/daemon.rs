@@ -10,7 +10,7 @@ mod stage;
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -153,12 +153,58 @@ fn no_huge_pages_are_held() {
 
 /// What `curl --unix-socket` gets.
 fn get(socket: &Path, path: &str) -> String {
-    let mut stream = UnixStream::connect(socket).unwrap();
+    get_from(UnixStream::connect(socket).unwrap(), path)
+}
+
+fn get_from(mut stream: impl Read + Write, path: &str) -> String {
     write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
     answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+}
+
+/// `reeld status`, as people and programs call it.
+fn status_is_shown(socket: &Path, config: &Path) {
+    let limit = Duration::from_secs(20);
+    let status = |option: &str, value: &Path, more: &[&str]| {
+        reeld::run(
+            reeld::command()
+                .args(["status", option])
+                .arg(value)
+                .args(more),
+            limit,
+        )
+    };
+    for (option, value) in [("--socket", socket), ("--config", config)] {
+        let shown = status(option, value, &[]);
+        assert_eq!(shown.code, Some(0), "{}", shown.stderr);
+        for line in [
+            "away ",
+            "lobby ",
+            "stage ",
+            "lobby          ann              camera ",
+        ] {
+            let found = shown.stdout.lines().any(|it| it.starts_with(line));
+            assert!(found, "{line} in\n{}", shown.stdout);
+        }
+        assert!(shown.stdout.contains("last error"), "{}", shown.stdout);
+        assert!(
+            shown.stdout.lines().all(|it| it.len() < 80),
+            "{}",
+            shown.stdout
+        );
+    }
+    let json = status("--socket", socket, &["--json"]);
+    let told: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(told["recordings"][0]["participant"], "ann");
+    let absent = status("--socket", &socket.with_extension("none"), &[]);
+    assert_eq!(absent.code, Some(4), "{}", absent.stderr);
+    assert!(
+        absent.stderr.contains("systemctl status reeld"),
+        "{}",
+        absent.stderr
+    );
 }
 
 #[test]
@@ -169,7 +215,14 @@ fn the_state_of_all_rooms_is_told_on_a_socket() {
         let (config, output) = configuration(dir.path(), &server);
         let socket = dir.path().join("reeld.sock");
         let mut text = fs::read_to_string(&config).unwrap();
-        text.insert_str(0, &format!("status.socket = '{}'\n", socket.display()));
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = free.local_addr().unwrap();
+        drop(free);
+        let told = format!(
+            "status.socket = '{}'\nstatus.listen = '{address}'\n",
+            socket.display()
+        );
+        text.insert_str(0, &told);
         fs::write(&config, text).unwrap();
         let mut daemon = Reeld::daemon(&config, &output);
         let mut publisher = Publisher::start(&server, "lobby", "ann", &SMALL);
@@ -213,6 +266,27 @@ fn the_state_of_all_rooms_is_told_on_a_socket() {
         ] {
             assert!(metrics.contains(figure), "{figure} in {metrics}");
         }
+
+        assert!(get(&socket, "/healthz").starts_with("healthy"));
+        let over_tcp = TcpStream::connect(address).unwrap();
+        assert!(get_from(over_tcp, "/metrics").contains("reeld_recordings 1\n"));
+        let stand: Vec<_> = ["away", "lobby", "stage"]
+            .into_iter()
+            .zip(status["rooms"].as_array().unwrap())
+            .map(|(room, it)| {
+                assert_eq!(it["room"], room, "{status:#}");
+                it["state"].as_str().unwrap().to_owned()
+            })
+            .collect();
+        assert_eq!(stand, ["unreachable", "recording", "joined"], "{status:#}");
+        let error = status["rooms"][0]["last_error"].as_str().unwrap();
+        assert!(error.contains("can't reach"), "{error}");
+        assert_eq!(status["disk"]["state"], "ready", "{status:#}");
+        assert!(
+            recording["bits_per_second"].as_u64().unwrap() > 50_000,
+            "{status:#}"
+        );
+        status_is_shown(&socket, &config);
 
         // Another one does not take the place of the first, and says why.
         let second = Reeld::daemon(&config, &output).finish(Duration::from_mins(1));

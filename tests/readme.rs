@@ -11,10 +11,12 @@ use std::path::Path;
 use clap::Parser as _;
 use reeld::cli::Cli;
 
-const DOCUMENTS: [&str; 6] = [
+const DOCUMENTS: [&str; 8] = [
     "README.md",
     "docs/hardware.md",
     "docs/limits.md",
+    "docs/operations.md",
+    "docs/status.md",
     "docs/storage.md",
     "docs/testing.md",
     "docs/performance.md",
@@ -69,8 +71,9 @@ fn every_script_and_linked_file_is_there() {
             .skip(1)
             .filter_map(|rest| rest.split(')').next())
         {
-            if !link.contains("://") && !link.starts_with('#') {
-                assert!(folder.join(link).exists(), "{document}: {link}");
+            let file = link.split('#').next().unwrap_or_default();
+            if !link.contains("://") && !file.is_empty() {
+                assert!(folder.join(file).exists(), "{document}: {link}");
             }
         }
     }

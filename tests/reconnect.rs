@@ -99,7 +99,7 @@ fn who_is_put_out_by_a_namesake_waits_and_who_is_removed_goes() {
         first.await_writing(1);
         let mut second = record("second");
         second.await_writing(1);
-        let put_out = "cause=\"duplicate_identity\"";
+        let put_out = "reason=\"duplicate_identity\"";
         await_logged(&first, put_out, Duration::from_secs(5));
         publisher.await_more(5);
         let log = second.log();

@@ -1,4 +1,4 @@
-//! What can be read from encoded pictures without decoding them: their size.
+//! What can be read from pictures without decoding them: their size.
 //!
 //! The bytes come from strangers: whatever they are, they are read or refused.
 
@@ -8,6 +8,7 @@ mod h264;
 pub mod h265;
 pub mod nal;
 mod picture;
+pub mod raw;
 mod vp9;
 
 pub use picture::{Coding, Picture};
@@ -34,7 +35,8 @@ pub fn picture_size(codec: Codec, keyframe: &[u8]) -> Option<PictureSize> {
         Codec::Vp8 => vp8(keyframe),
         Codec::Vp9 => vp9::size(keyframe),
         Codec::Av1 => av1::size(keyframe),
-        Codec::Opus => None,
+        Codec::I420 => raw::size(keyframe),
+        Codec::Opus | Codec::Pcm => None,
     }
 }
 

@@ -59,22 +59,17 @@ fn parse_codec(text: &str) -> Result<Codec, String> {
 }
 
 fn parse_size(text: &str) -> Result<(u16, u16), String> {
-    const SIDE: std::ops::RangeInclusive<u16> = 160..=4096;
-    let (width, height) = text
-        .split_once('x')
-        .and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)))
-        .ok_or("write pixels across and down, such as 1280x720")?;
-    let fits = SIDE.contains(&width) && SIDE.contains(&height);
-    if fits && width % 8 == 0 && height % 2 == 0 {
-        return Ok((width, height));
-    }
-    Err("the width is a multiple of 8, the height even, both 160 to 4096".to_owned())
+    config::card_size(text).ok_or_else(|| {
+        "write pixels across and down, such as 1280x720; the width is a multiple of 8, the height \
+         even, both 160 to 4096"
+            .to_owned()
+    })
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let mut flags = Flags::default();
     flags.set("--output", "output", args.output.to_string_lossy().as_ref());
-    let config = config::load(None, std::env::vars_os(), flags)?.config;
+    let config = config::load(&[], std::env::vars_os(), flags)?.config;
     let mut results = Results::claim().map_err(|source| Failure::System {
         doing: "keeping the standard output for results",
         source,

@@ -98,7 +98,7 @@ fn configure(args: &Args) -> Result<Config, ConfigError> {
     if let Some(output) = &args.output {
         flags.set("--output", "output", output.to_string_lossy().as_ref());
     }
-    let loaded = config::load(args.config.as_deref(), std::env::vars_os(), flags)?;
+    let loaded = config::load(args.config.as_slice(), std::env::vars_os(), flags)?;
     Ok(loaded.config)
 }
 

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use super::nothing::Nothing;
 use crate::config::ConfigError;
+use crate::daemon::join::SourceError;
 use crate::daemon::rooms::RoomsError;
 use crate::logging::LoggingError;
 use crate::media::MediaError;
@@ -12,6 +13,7 @@ use crate::recorder::recording::{RecordingError, one_line};
 use crate::room::livekit::LiveKitError;
 use crate::room::{RoomEnd, SelectionError};
 use crate::status::StatusError;
+use crate::status::ask::AskError;
 use crate::storage::StorageState;
 use crate::verify::VerifyError;
 
@@ -104,6 +106,9 @@ pub enum Failure {
     /// Status can't be told where it is to be.
     #[error("{}", one_line(.0))]
     Status(#[from] StatusError),
+    /// Who is asked for the status does not tell it.
+    #[error("{}", one_line(.0))]
+    Ask(#[from] AskError),
     /// The operating system refused something at the start.
     #[error("{doing}: {source}")]
     System {
@@ -115,6 +120,16 @@ pub enum Failure {
     /// A thread died.
     #[error("a thread died, please report this: {0}")]
     Thread(#[from] tokio::task::JoinError),
+}
+
+impl From<SourceError> for Failure {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::LiveKit(error) => error.into(),
+            SourceError::Card(error) => error.into(),
+            SourceError::Thread(error) => error.into(),
+        }
+    }
 }
 
 impl Failure {
@@ -131,6 +146,7 @@ impl Failure {
             Self::Storage(_) | Self::NoRoom(_) | Self::Verify(_) => Exit::Storage,
             Self::Media(_) => Exit::Media,
             Self::Recording(error) => of_recording(error),
+            Self::Ask(_) => Exit::Unreachable,
             Self::Removed => Exit::Refused,
             Self::Nothing(_) => Exit::Nothing,
             Self::System { .. } | Self::Thread(_) => Exit::Failed,

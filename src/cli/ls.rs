@@ -76,7 +76,7 @@ struct SpaceReport {
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let config = config::load(
-        args.config.as_deref(),
+        args.config.as_slice(),
         std::env::vars_os(),
         Flags::default(),
     )?
@@ -274,7 +274,7 @@ fn longest_gap(gaps: Gaps) -> Option<String> {
     (gaps.count > 0).then(|| format!("longest gap {seconds:.1} s"))
 }
 
-fn clock(milliseconds: u64) -> String {
+pub(super) fn clock(milliseconds: u64) -> String {
     let seconds = milliseconds / 1_000;
     format!(
         "{}:{:02}:{:02}",
@@ -285,7 +285,7 @@ fn clock(milliseconds: u64) -> String {
 }
 
 /// With one digit behind the point, as the table is narrow.
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     if bytes < 1_024 {
         return format!("{bytes} B");

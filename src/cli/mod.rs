@@ -14,6 +14,7 @@ mod recover;
 mod results;
 mod run;
 mod signals;
+mod status;
 mod summary;
 mod verify;
 
@@ -32,6 +33,7 @@ Examples:
   reeld check-config /etc/reeld/reeld.toml
   reeld doctor --config /etc/reeld/reeld.toml
   reeld run --config /etc/reeld/reeld.toml
+  reeld status --watch
 
 Exit codes:
   0  done           4  the server can't be reached or was lost
@@ -65,6 +67,8 @@ enum Command {
     Ls(ls::Args),
     /// Mark recordings that are never to be deleted.
     Keep(keep::Args),
+    /// Say how a `reeld` that runs stands: rooms, recordings, memory, disk.
+    Status(status::Args),
     /// Say whether a configuration file is right, and where not.
     CheckConfig(check_config::Args),
     /// Say what this box is and can do, and what to do about what is not good.
@@ -87,6 +91,7 @@ impl Cli {
             Command::Recover(args) => recover::run(args),
             Command::Ls(args) => ls::run(args),
             Command::Keep(args) => keep::run(args),
+            Command::Status(args) => status::run(args),
             Command::CheckConfig(args) => check_config::run(args),
             Command::Doctor(args) => doctor::run(args),
             Command::Probe(args) => probe::run(args),

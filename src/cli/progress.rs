@@ -178,7 +178,7 @@ mod tests {
         one.tally.video.dropped.add(DropReason::Backpressure, 2);
         let room = RoomProgress {
             recordings: vec![("ann".to_owned(), Source::Camera, one)],
-            buffers: Vec::new(),
+            ..RoomProgress::default()
         };
         let line = describe(&room, 2_150_000);
         assert_eq!(

@@ -17,7 +17,7 @@ use crate::config::units::parse_duration;
 use crate::config::{self, Config, Flags, Room};
 use crate::daemon::equipment;
 use crate::daemon::governing::Governing;
-use crate::daemon::join::{self, Stay};
+use crate::daemon::join::{self, Place, Stay};
 use crate::daemon::recovery::Recovery;
 use crate::daemon::settings::{Means, OnFailure, RoomProgress};
 use crate::media::EquipmentWatch;
@@ -94,9 +94,15 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         let means = means(&keeper, equipment, &governing);
         let settings = join::room_settings(&config, &room.name, OnFailure::Stop, &means);
         let mut report = Report::new(&room.name);
-        let stay = join::record(plan, settings, stop, progress, |summary| {
-            report.add(summary);
-        })
+        let stay = join::record(
+            Place::Server(Box::new(plan)),
+            settings,
+            stop,
+            progress,
+            |summary| {
+                report.add(summary);
+            },
+        )
         .await;
         shown.await?;
         conclude(report, args.json, &mut results, stay)
@@ -211,7 +217,7 @@ fn configure(args: &Args) -> Result<(Config, Room), Failure> {
     let mut room = toml::Table::new();
     room.insert("name".to_owned(), args.room.as_str().into());
     flags.set("--room", "room", vec![toml::Value::Table(room)]);
-    let config = config::load(None, std::env::vars_os(), flags)?.config;
+    let config = config::load(&[], std::env::vars_os(), flags)?.config;
     let room = config
         .require_rooms()?
         .first()

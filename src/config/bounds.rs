@@ -3,6 +3,7 @@
 //! Every message says what was found and what is allowed; who read the value adds where.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Unexpected, Visitor};
 
+use super::connection::{SYNTHETIC, synthetic};
 use super::schema::AUTO;
 use super::units::{self, BitRate, ByteSize, Percent};
 use crate::logging;
@@ -77,6 +79,16 @@ pub(super) fn socket<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBu
     })
 }
 
+pub(super) fn listen<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {
+    text(from, "an address and a port in quotes", |address| {
+        let parsed = address.parse::<SocketAddr>().ok();
+        let usable = parsed.filter(|it| it.port() != 0);
+        usable
+            .map(Some)
+            .ok_or_else(|| "is no address with a port: write \"127.0.0.1:9108\"".to_owned())
+    })
+}
+
 pub(super) fn url<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     text(from, "a URL in quotes", |url| {
         check_url(url)?;
@@ -87,6 +99,12 @@ pub(super) fn url<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, 
 /// The URL itself stays out of the messages: people paste tokens into URLs.
 fn check_url(url: &str) -> Result<(), String> {
     const ALLOWED: &str = "ws://, wss://, http:// or https:// and a host";
+    if url.starts_with(SYNTHETIC) {
+        let what = "is no synthetic room: write \"synthetic:\", or with pixels \
+                    \"synthetic:640x360\", the width a multiple of 8, the height even, both 160 to \
+                    4096";
+        return synthetic(url).map(drop).ok_or_else(|| what.to_owned());
+    }
     let Some((scheme, rest)) = url.split_once("://") else {
         return Err(format!("is no URL: write {ALLOWED}"));
     };

@@ -4,6 +4,26 @@ use super::error::ConfigError;
 use super::schema::{Config, Room, Selection};
 use super::secret::Secret;
 
+/// Where a room is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place<'a> {
+    /// On a server.
+    Server(Connection<'a>),
+    /// Nowhere: a test card is recorded, to try a box out.
+    Synthetic {
+        /// Pixels across.
+        width: u16,
+        /// Pixels down.
+        height: u16,
+    },
+}
+
+/// What the URL of a room that is nowhere starts with.
+pub(super) const SYNTHETIC: &str = "synthetic:";
+
+/// The pixels of its camera where nothing else is said.
+const SYNTHETIC_SIZE: (u16, u16) = (1280, 720);
+
 /// How to get into a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Connection<'a> {
@@ -35,14 +55,14 @@ impl Config {
     /// The rooms to record, for a command that needs some.
     ///
     /// # Errors
-    /// [`ConfigError::NoRooms`], or what [`Config::connection`] says of the first room that
+    /// [`ConfigError::NoRooms`], or what [`Config::place`] says of the first room that
     /// cannot be joined.
     pub fn require_rooms(&self) -> Result<&[Room], ConfigError> {
         if self.rooms.is_empty() {
             return Err(ConfigError::NoRooms);
         }
         for room in &self.rooms {
-            self.connection(room)?;
+            self.place(room)?;
         }
         Ok(&self.rooms)
     }
@@ -51,6 +71,21 @@ impl Config {
     #[must_use]
     pub fn selection<'a>(&'a self, room: &'a Room) -> &'a Selection {
         room.select.as_ref().unwrap_or(&self.select)
+    }
+
+    /// Where `room` is.
+    ///
+    /// # Errors
+    /// What [`Config::connection`] says.
+    pub fn place<'a>(&'a self, room: &'a Room) -> Result<Place<'a>, ConfigError> {
+        match self.url(room).and_then(synthetic) {
+            Some((width, height)) => Ok(Place::Synthetic { width, height }),
+            None => self.connection(room).map(Place::Server),
+        }
+    }
+
+    fn url<'a>(&'a self, room: &'a Room) -> Option<&'a str> {
+        room.url.as_deref().or(self.livekit.url.as_deref())
     }
 
     /// How to get into `room`. Its own token or key comes before `[livekit]`'s, and in either
@@ -67,9 +102,10 @@ impl Config {
             None => credentials(room, shared)?,
             own => own,
         };
-        let url = room.url.as_deref().or(general.url.as_deref());
         Ok(Connection {
-            url: url.ok_or_else(|| ConfigError::NoUrl { room: name() })?,
+            url: self
+                .url(room)
+                .ok_or_else(|| ConfigError::NoUrl { room: name() })?,
             room: &room.name,
             identity: &general.identity,
             credentials: credentials.ok_or_else(|| ConfigError::NoCredentials { room: name() })?,
@@ -96,4 +132,23 @@ fn credentials<'a>(
         (None, Some(_), None) => Err(half("api_key", "api_secret")),
         (None, None, Some(_)) => Err(half("api_secret", "api_key")),
     }
+}
+
+/// The test card's pixels across and down, where the URL asks for one: `synthetic:`, or
+/// `synthetic:640x360`.
+pub(super) fn synthetic(url: &str) -> Option<(u16, u16)> {
+    match url.strip_prefix(SYNTHETIC)? {
+        "" => Some(SYNTHETIC_SIZE),
+        size => card_size(size),
+    }
+}
+
+/// A test card's pixels across and down, such as `1280x720`; none where there is no such card.
+#[must_use]
+pub fn card_size(text: &str) -> Option<(u16, u16)> {
+    const SIDE: std::ops::RangeInclusive<u16> = 160..=4096;
+    let (width, height) = text.split_once('x')?;
+    let (width, height) = (width.parse().ok()?, height.parse().ok()?);
+    let fits = SIDE.contains(&width) && SIDE.contains(&height);
+    (fits && width % 8 == 0 && height % 2 == 0).then_some((width, height))
 }

@@ -16,6 +16,8 @@ pub enum Origin {
         /// From 1, in characters.
         column: usize,
     },
+    /// In a credential that systemd handed over.
+    Credential(PathBuf),
     /// In an environment variable of this name.
     Variable(String),
     /// On the command line, behind this flag.
@@ -43,6 +45,7 @@ impl fmt::Display for Origin {
             Self::File { path, line, column } => {
                 write!(f, "{}:{line}:{column}", path.display())
             }
+            Self::Credential(path) => write!(f, "credential {}", path.display()),
             Self::Variable(name) => write!(f, "environment variable {name}"),
             Self::Flag(name) => f.write_str(name),
             Self::Default => f.write_str("defaults"),
@@ -57,6 +60,15 @@ pub enum ConfigError {
     #[error("{}: cannot read the configuration", .path.display())]
     Read {
         /// The file as it was named to us.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// A credential cannot be read.
+    #[error("{}: cannot read the credential that systemd handed over", .path.display())]
+    Credential {
+        /// Its file.
         path: PathBuf,
         /// What the system says.
         #[source]

@@ -1,15 +1,16 @@
-//! Lays the sources over one another: defaults < file < environment < flags.
+//! Lays the sources over one another: defaults < files < credentials < environment < flags.
 //!
 //! Each source is checked by itself first, because only there is it known where a value was
 //! written; laying them over one another can then hardly fail.
 
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::PathBuf;
 
 use config::FileFormat;
 use serde::Deserialize;
 
+use super::credentials;
 use super::environment;
 use super::error::{ConfigError, Origin, Warning};
 use super::file;
@@ -58,27 +59,31 @@ impl std::fmt::Debug for Setting {
     }
 }
 
-/// Loads the configuration of the file, if one is named, of the environment (for a program
-/// [`std::env::vars_os`]) and of the flags.
+/// Loads the configuration of the files, the later over the earlier, of the credentials that systemd
+/// hands over, of the environment (for a program [`std::env::vars_os`]) and of the flags. A list,
+/// such as that of the rooms, is the later one's as a whole.
 ///
 /// # Errors
 /// [`ConfigError`] for the first thing that is wrong in any of them.
 pub fn load(
-    path: Option<&Path>,
+    files: &[PathBuf],
     variables: impl IntoIterator<Item = (OsString, OsString)>,
     flags: Flags,
 ) -> Result<Loaded, ConfigError> {
     let keys = Keys::new()?;
     let mut builder = config::Config::builder();
-    let mut places = BTreeMap::new();
+    let mut places: BTreeMap<String, Origin> = BTreeMap::new();
     let mut warnings = Vec::new();
-    if let Some(path) = path {
+    for path in files {
         let file = file::read(path, &keys)?;
         builder = builder.add_source(config::File::from_str(&file.text, FileFormat::Toml));
-        places = file.places;
-        warnings = file.warnings;
+        places.retain(|key, _| !is_replaced(key, &file.places));
+        places.extend(file.places);
+        warnings.extend(file.warnings);
     }
-    let mut settings = environment::read(variables, &keys)?;
+    let variables: Vec<_> = variables.into_iter().collect();
+    let mut settings = credentials::read(&variables)?;
+    settings.extend(environment::read(variables, &keys)?);
     settings.extend(flags.0);
     for setting in settings {
         builder = builder.set_override(&setting.key, setting.checked()?)?;
@@ -90,12 +95,18 @@ pub fn load(
     Ok(Loaded { config, warnings })
 }
 
-/// Loads the file at `path` as the daemon would, under this process's environment.
+/// Whether `key` is of a list that a later file has as well.
+fn is_replaced(key: &str, later: &BTreeMap<String, Origin>) -> bool {
+    key.split_once('[')
+        .is_some_and(|(list, _)| later.contains_key(list))
+}
+
+/// Loads the files as the daemon would, under this process's environment.
 ///
 /// # Errors
 /// [`ConfigError`] for the first thing that is wrong.
-pub fn check(path: &Path) -> Result<Loaded, ConfigError> {
-    load(Some(path), std::env::vars_os(), Flags::default())
+pub fn check(files: &[PathBuf]) -> Result<Loaded, ConfigError> {
+    load(files, std::env::vars_os(), Flags::default())
 }
 
 impl Setting {

@@ -18,11 +18,13 @@
 
 mod bounds;
 mod connection;
+mod credentials;
 mod environment;
 mod error;
 mod file;
 mod keys;
 mod load;
+mod memory;
 mod schema;
 mod secret;
 #[cfg(test)]
@@ -30,11 +32,12 @@ mod tests;
 pub mod units;
 
 pub use bounds::LONGEST_NAME_BYTES;
-pub use connection::{Connection, Credentials};
+pub use connection::{Connection, Credentials, Place, card_size};
 pub use error::{ConfigError, Origin, Warning};
 pub use load::{Flags, Loaded, check, load};
+pub use memory::Memory;
 pub use schema::{
-    AUTO, Audio, AudioCodec, Config, Gaps, Jitter, Limits, LiveKit, Log, Memory, OnLoss, Prefer,
+    AUTO, Audio, AudioCodec, Config, Gaps, Jitter, Limits, LiveKit, Log, OnLoss, Prefer,
     ResolutionChange, Room, Segment, Selection, Status, Storage, Video, VideoMode, Writer,
 };
 pub use secret::Secret;

@@ -3,6 +3,7 @@
 //! The annotated `reeld.toml` at the top of the repository says the same for users; a test
 //! holds the two together.
 
+use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,8 +11,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::bounds;
+use super::memory::Memory;
 use super::secret::Secret;
-use super::units::{self, BitRate, ByteSize, Percent};
+use super::units::{self, BitRate, ByteSize};
 use crate::room::Source;
 
 /// Everything that `reeld` can be told.
@@ -404,60 +406,6 @@ pub struct Storage {
     pub max_age: Option<Duration>,
 }
 
-/// How much memory may be used, and when quality is given up to keep within it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Memory {
-    /// What may be used; 32 MiB to 64 GiB, and never more than 80 % of the tightest limit of our
-    /// control group. By default 120 MiB.
-    #[serde(deserialize_with = "bounds::budget")]
-    pub budget: Option<ByteSize>,
-    /// From this share of the budget on quality is given up, a step at a time; 30 to 95.
-    #[serde(deserialize_with = "bounds::upper")]
-    pub upper: Percent,
-    /// Below this share it may come back; 10 to 90, and less than `upper`.
-    #[serde(deserialize_with = "bounds::lower")]
-    pub lower: Percent,
-    /// From this share on it is given up at once, two steps at a time; 40 to 100, and more than
-    /// `upper`.
-    #[serde(deserialize_with = "bounds::emergency")]
-    pub emergency: Percent,
-    /// Between two steps at least, but in an emergency; 500 ms to 1 min.
-    #[serde(
-        deserialize_with = "bounds::dwell",
-        serialize_with = "units::serialize_duration"
-    )]
-    pub dwell: Duration,
-    /// How long nothing may be short before a step back; 5 s to 10 min.
-    #[serde(
-        deserialize_with = "bounds::quiet",
-        serialize_with = "units::serialize_duration"
-    )]
-    pub quiet: Duration,
-    /// When more of the pictures of the last 10 s were dropped, a warning is logged; 1 to 50.
-    #[serde(deserialize_with = "bounds::drop_warn")]
-    pub drop_warn: Percent,
-    /// When more were dropped, it is an error, and quality is given up; 2 to 90, and more than
-    /// `drop_warn`.
-    #[serde(deserialize_with = "bounds::drop_error")]
-    pub drop_error: Percent,
-}
-
-impl Default for Memory {
-    fn default() -> Self {
-        Self {
-            budget: None,
-            upper: Percent::new(80),
-            lower: Percent::new(65),
-            emergency: Percent::new(95),
-            dwell: Duration::from_secs(2),
-            quiet: Duration::from_secs(30),
-            drop_warn: Percent::new(5),
-            drop_error: Percent::new(10),
-        }
-    }
-}
-
 /// Where the state is told.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -466,6 +414,9 @@ pub struct Status {
     /// makes (`RuntimeDirectory=`), and none without it.
     #[serde(deserialize_with = "bounds::socket")]
     pub socket: Option<PathBuf>,
+    /// An address and a port beside it, such as `127.0.0.1:9108`.
+    #[serde(deserialize_with = "bounds::listen")]
+    pub listen: Option<SocketAddr>,
 }
 
 /// What is logged.

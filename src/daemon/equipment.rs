@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::thread;
 
 use crate::config::{self, Config};
+use crate::events;
 use crate::media::aside::Program;
 use crate::media::encoder::cache;
 use crate::media::encoder::search::{Found, Search};
@@ -78,7 +79,10 @@ pub const fn decoded(mode: config::VideoMode) -> &'static [Codec] {
 fn begin(wanted: &Wanted, codecs: &[Codec], teller: &EquipmentTeller) {
     let found = find(wanted, codecs);
     if let Err(error) = &found {
-        tracing::error!("only H.264 and H.265 can be recorded: {error}");
+        tracing::error!(
+            message_id = events::NO_ENCODER,
+            "only H.264 and H.265 can be recorded: {error}"
+        );
     }
     teller.tell(found);
 }
@@ -109,7 +113,13 @@ fn say(choice: &Choice, tried: &[Tried], took: std::time::Duration) {
     let rate = how.pictures_per_second;
     let milliseconds = took.as_millis();
     if path.is_hardware() || matches!(choice, Choice::Forced(_)) {
-        tracing::info!(encoder = %path, pictures_per_second = rate.round(), milliseconds, "encoder chosen");
+        tracing::info!(
+            message_id = events::ENCODER_CHOSEN,
+            encoder = %path,
+            pictures_per_second = rate.round(),
+            milliseconds,
+            "encoder chosen"
+        );
         return;
     }
     let percent = (3_000.0 / rate).ceil();
@@ -119,6 +129,7 @@ fn say(choice: &Choice, tried: &[Tried], took: std::time::Duration) {
         .cloned()
         .collect();
     tracing::warn!(
+        message_id = events::NO_HARDWARE,
         encoder = %path,
         hardware = tell(&failed),
         milliseconds,

@@ -12,10 +12,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 
 use super::settings::RoomProgress;
+use super::standing::{Place, Standings, Told};
 use super::watched::{Rooms, Watched};
 use crate::board::Root;
 use crate::buffers::Alike;
 use crate::config::{self, Config};
+use crate::events;
 use crate::governor::{
     Alarm, Budget, Change, Door, Load, Orders, Policy, Probe, Reading, Thresholds, Warning,
 };
@@ -31,8 +33,17 @@ const TELL: Duration = Duration::from_mins(1);
 /// Between two that are told to who asks.
 const SHOW: Duration = Duration::from_secs(1);
 
-/// Stays in rooms that the governor has not yet heard of. It listens four times a second.
-const NEW_ROOMS: usize = 64;
+/// Rooms and stays that the governor has not yet heard of. It listens four times a second.
+const NEWS: usize = 64;
+
+/// Something else to look at.
+#[derive(Debug)]
+enum News {
+    /// A room that is to be recorded.
+    Room(Told),
+    /// A stay in one.
+    Stay(Watched),
+}
 
 /// The governor's thread, as rooms see it. It ends with the last clone.
 #[derive(Debug, Clone)]
@@ -40,7 +51,7 @@ pub struct Governing {
     orders: watch::Receiver<Orders>,
     door: Door,
     status: watch::Receiver<Arc<Status>>,
-    rooms: mpsc::Sender<Watched>,
+    news: mpsc::Sender<News>,
 }
 
 impl Governing {
@@ -49,11 +60,11 @@ impl Governing {
     /// # Errors
     /// When the operating system gives no thread.
     pub fn start(config: &Config) -> io::Result<Self> {
-        let (rooms, new_rooms) = mpsc::channel(NEW_ROOMS);
+        let (news, heard) = mpsc::channel(NEWS);
         let (sender, orders) = watch::channel(Orders::default());
         let (readings, read) = watch::channel(None);
         let (shown, status) = watch::channel(Arc::default());
-        let governor = Governor::new(&config.memory, new_rooms, sender, readings, shown);
+        let governor = Governor::new(&config.memory, heard, sender, readings, shown);
         let most = governor
             .policy
             .budget()
@@ -66,7 +77,7 @@ impl Governing {
             orders,
             door,
             status,
-            rooms,
+            news,
         })
     }
 
@@ -88,11 +99,25 @@ impl Governing {
         self.status.clone()
     }
 
-    /// Has a room looked at for as long as it tells of its progress.
+    /// Begins to tell of a room that is to be recorded.
+    pub async fn enter(&self, room: &str) -> Place {
+        let (place, told) = Place::enter(room);
+        self.tell(News::Room(told)).await;
+        place
+    }
+
+    /// Has a stay in a room looked at for as long as it tells of its progress.
     pub async fn look_at(&self, room: &str, progress: watch::Receiver<RoomProgress>) {
         let room = room.to_owned();
-        if self.rooms.send(Watched { room, progress }).await.is_err() {
-            tracing::error!("nobody governs any more: memory is not watched, please report this");
+        self.tell(News::Stay(Watched { room, progress })).await;
+    }
+
+    async fn tell(&self, news: News) {
+        if self.news.send(news).await.is_err() {
+            tracing::error!(
+                message_id = events::DIED,
+                "nobody governs any more: memory is not watched, please report this"
+            );
         }
     }
 }
@@ -102,7 +127,8 @@ struct Governor {
     alarm: Alarm,
     policy: Policy,
     rooms: Rooms,
-    new_rooms: mpsc::Receiver<Watched>,
+    standings: Standings,
+    news: mpsc::Receiver<News>,
     orders: watch::Sender<Orders>,
     readings: watch::Sender<Option<Reading>>,
     shown: watch::Sender<Arc<Status>>,
@@ -112,7 +138,7 @@ struct Governor {
 impl Governor {
     fn new(
         memory: &config::Memory,
-        new_rooms: mpsc::Receiver<Watched>,
+        news: mpsc::Receiver<News>,
         orders: watch::Sender<Orders>,
         readings: watch::Sender<Option<Reading>>,
         shown: watch::Sender<Arc<Status>>,
@@ -128,7 +154,8 @@ impl Governor {
             probe,
             policy: Policy::new(Thresholds::of(memory), budget, Instant::now()),
             rooms: Rooms::default(),
-            new_rooms,
+            standings: Standings::default(),
+            news,
             orders,
             readings,
             shown,
@@ -141,8 +168,11 @@ impl Governor {
         let mut showed = None;
         while !self.orders.is_closed() {
             self.alarm.wait(LOOK);
-            while let Ok(room) = self.new_rooms.try_recv() {
-                self.rooms.add(room);
+            while let Ok(news) = self.news.try_recv() {
+                match news {
+                    News::Room(told) => self.standings.add(told),
+                    News::Stay(watched) => self.rooms.add(watched),
+                }
             }
             let load = self.rooms.look();
             let reading = self.probe.read();
@@ -157,6 +187,7 @@ impl Governor {
             let due = |at: &Instant| now.saturating_duration_since(*at) >= SHOW;
             if showed.as_ref().is_none_or(due) {
                 showed = Some(now);
+                self.rooms.measure(now);
                 let status = self.status(now, &reading, &load);
                 self.shown.send_replace(Arc::new(status));
             }
@@ -170,14 +201,16 @@ impl Governor {
     fn order(&self, change: Change) {
         if change.to > change.from {
             tracing::warn!(
+                message_id = events::QUALITY_REDUCED,
                 level = change.to.as_str(),
-                cause = change.cause.as_str(),
+                reason = change.cause.as_str(),
                 "quality is given up: {change}"
             );
         } else {
             tracing::info!(
+                message_id = events::QUALITY_RESTORED,
                 level = change.to.as_str(),
-                cause = change.cause.as_str(),
+                reason = change.cause.as_str(),
                 "quality comes back: {change}"
             );
         }
@@ -187,7 +220,7 @@ impl Governor {
         heap::trim();
     }
 
-    fn status(&self, now: Instant, reading: &Reading, load: &Load) -> Status {
+    fn status(&mut self, now: Instant, reading: &Reading, load: &Load) -> Status {
         let recordings = self.rooms.recordings();
         Status {
             version: env!("CARGO_PKG_VERSION"),
@@ -209,6 +242,7 @@ impl Governor {
                 .max()
                 .unwrap_or(0),
             buffers: self.rooms.buffers(),
+            rooms: self.standings.list(now, |room| self.rooms.progress(room)),
             recordings,
         }
     }
@@ -231,8 +265,11 @@ impl Governor {
 
 fn warn(warning: &Warning) {
     match warning {
-        Warning::Dropping { error: true, .. } => tracing::error!("{warning}"),
-        Warning::Dropping { .. } | Warning::NotOurs { .. } => tracing::warn!("{warning}"),
+        Warning::Dropping { error: true, .. } => {
+            tracing::error!(message_id = events::DROPPING, "{warning}");
+        }
+        Warning::Dropping { .. } => tracing::warn!(message_id = events::DROPPING, "{warning}"),
+        Warning::NotOurs { .. } => tracing::warn!("{warning}"),
     }
 }
 

@@ -4,16 +4,21 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
 use super::room;
+use super::rooms::RoomsError;
 use super::settings::{Means, OnFailure, RoomProgress, RoomSettings, RoomTotals, Turnover};
 use crate::config::{self, Config, Connection};
-use crate::media::{self, AudioOut, GraphSettings, InFlight, Saving, VideoMode};
+use crate::media::test_card::CardVideo;
+use crate::media::{self, AudioOut, GraphSettings, InFlight, MediaError, Saving, VideoMode};
 use crate::recorder::WriterSettings;
 use crate::recorder::summary::RecordingSummary;
-use crate::room::livekit::{self, Credentials, Join, LiveKitError};
-use crate::room::{COMMAND_QUEUE, Codec, EventSender, RoomEnd, Selection, SelectionError};
+use crate::room::livekit::{self, Credentials, Join, LiveKitError, Remedy};
+use crate::room::{
+    COMMAND_QUEUE, Codec, EventSender, RoomCommand, RoomEnd, Selection, SelectionError, synthetic,
+};
 
 /// How long the source may take to leave once everything is sealed.
 const LEAVE: Duration = Duration::from_secs(3);
@@ -26,19 +31,54 @@ const LONGEST_RECORDING: Duration = Duration::from_hours(24);
 /// media is the oldest, and not all there is.
 const PART_OF_QUOTA: u64 = 10;
 
+/// What a room's media come from.
+#[derive(Debug)]
+pub enum Place {
+    /// A room of a server.
+    Server(Box<Join>),
+    /// A test card.
+    Synthetic(CardVideo),
+}
+
+/// Why a room has no media, or no more.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// It could not be joined, or the connection broke.
+    #[error(transparent)]
+    LiveKit(#[from] LiveKitError),
+    /// Its test card can't be made.
+    #[error(transparent)]
+    Card(#[from] MediaError),
+    /// The test card's thread died.
+    #[error("the thread of the test card died, please report this")]
+    Thread(#[from] JoinError),
+}
+
+impl SourceError {
+    /// Whether somebody has to change something first.
+    #[must_use]
+    pub fn needs_somebody(&self) -> bool {
+        match self {
+            Self::LiveKit(error) => error.remedy() == Remedy::Configure,
+            Self::Card(_) => true,
+            Self::Thread(_) => false,
+        }
+    }
+}
+
 /// A stay in a room that is over.
 #[derive(Debug)]
 pub struct Stay {
     /// Why it ended. When the room couldn't be joined or the connection broke, what was recorded
     /// is sealed all the same.
-    pub end: Result<RoomEnd, LiveKitError>,
+    pub end: Result<RoomEnd, SourceError>,
     /// What it was about.
     pub totals: RoomTotals,
 }
 
 /// Joins a room, records it until it ends or `stop` is cancelled, and leaves it.
 pub async fn record(
-    join: Join,
+    place: Place,
     settings: RoomSettings,
     stop: CancellationToken,
     progress: watch::Sender<RoomProgress>,
@@ -46,7 +86,7 @@ pub async fn record(
 ) -> Stay {
     let (sender, events) = EventSender::channel();
     let (commands, orders) = mpsc::channel(COMMAND_QUEUE);
-    let mut source = Box::pin(livekit::run(join, sender, orders));
+    let mut source = Box::pin(run(place, sender, orders));
     let mut recordings = Box::pin(room::follow(
         settings, events, commands, stop, progress, finished,
     ));
@@ -60,6 +100,40 @@ pub async fn record(
             let end = left.unwrap_or(Ok(RoomEnd::Left));
             Stay { end, totals }
         }
+    }
+}
+
+async fn run(
+    place: Place,
+    events: EventSender,
+    commands: mpsc::Receiver<RoomCommand>,
+) -> Result<RoomEnd, SourceError> {
+    match place {
+        Place::Server(join) => Ok(livekit::run(*join, events, commands).await?),
+        Place::Synthetic(camera) => {
+            let card = move || synthetic::run(camera, Duration::MAX, &events, commands);
+            Ok(tokio::task::spawn_blocking(card).await??)
+        }
+    }
+}
+
+/// Where `room` of `config` is, and how to record it.
+///
+/// # Errors
+/// When there is no way into it, or the selection can't be used.
+pub fn place(config: &Config, room: &config::Room) -> Result<Place, RoomsError> {
+    match config.place(room)? {
+        config::Place::Server(connection) => plan(config, &connection, config.selection(room))
+            .map(|join| Place::Server(Box::new(join)))
+            .map_err(|source| RoomsError::Selection {
+                room: room.name.clone(),
+                source,
+            }),
+        config::Place::Synthetic { width, height } => Ok(Place::Synthetic(CardVideo {
+            width,
+            height,
+            ..CardVideo::default()
+        })),
     }
 }
 

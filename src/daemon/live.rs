@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use crate::backoff::Backoff;
 use crate::buffers::Buffer;
+use crate::events;
 use crate::recorder::summary::RecordingProgress;
 use crate::room::{
     AccessUnit, Delivery, EventSender, Interruption, ReceiverGone, RoomEvent, Source, Track,
@@ -47,6 +48,8 @@ impl Key {
 
 /// The tracks that belong together, and their recording.
 pub(super) struct Live {
+    /// The room's name, for the log.
+    room: String,
     pub(super) tracks: BTreeMap<TrackId, Track>,
     /// Tracks that the server holds back.
     pub(super) paused: BTreeSet<TrackId>,
@@ -121,8 +124,9 @@ impl Running {
 }
 
 impl Live {
-    pub(super) fn new(track: Track, state: State) -> Self {
+    pub(super) fn new(room: &str, track: Track, state: State) -> Self {
         Self {
+            room: room.to_owned(),
             tracks: BTreeMap::from([(track.id.clone(), track)]),
             paused: BTreeSet::new(),
             state,
@@ -294,6 +298,8 @@ impl Live {
     fn give_up(&mut self) {
         if let Some(track) = self.tracks.values().next() {
             tracing::error!(
+                message_id = events::RECORDING_HANGS,
+                room = self.room.as_str(),
                 participant = track.participant.identity.as_str(),
                 source = %track.source,
                 "a recording hangs and is given up: check the disk"

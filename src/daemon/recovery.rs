@@ -4,8 +4,9 @@ use std::io;
 use std::path::Path;
 use std::sync::mpsc::{self, SyncSender, TrySendError};
 
+use crate::events;
 use crate::recorder::recording::one_line;
-use crate::recorder::recovery::{self, FolderReport, Options, SegmentReport};
+use crate::recorder::recovery::{self, FolderReport, Options, Outcome, SegmentReport};
 
 /// Recovers what is below an output directory: at the start, and whenever it is called, until
 /// its last clone is dropped. Nobody waits for its thread: a recovery that the end of the process
@@ -39,7 +40,10 @@ impl Recovery {
         match self.calls.try_send(()) {
             Ok(()) | Err(TrySendError::Full(())) => {}
             Err(TrySendError::Disconnected(())) => {
-                tracing::error!("the thread of the recovery has died, please report this");
+                tracing::error!(
+                    message_id = events::DIED,
+                    "the thread of the recovery has died, please report this"
+                );
             }
         }
     }
@@ -67,6 +71,7 @@ pub fn log(report: &FolderReport) {
     }
     for error in &report.errors {
         tracing::error!(
+            message_id = events::NOT_RECOVERED,
             folder = %report.folder.display(),
             "not recovered: {}",
             one_line(error)
@@ -75,9 +80,21 @@ pub fn log(report: &FolderReport) {
 }
 
 fn log_segment(folder: &Path, segment: &SegmentReport) {
+    let name = segment.outcome.name().unwrap_or(&segment.file);
+    if let Outcome::SetAside(_) = &segment.outcome {
+        tracing::warn!(
+            message_id = events::DAMAGED,
+            folder = %folder.display(),
+            segment = name,
+            bytes = segment.kept_bytes,
+            "nothing of a segment can be decoded: it is set aside"
+        );
+        return;
+    }
     tracing::info!(
+        message_id = events::RECOVERED,
         folder = %folder.display(),
-        SEGMENT = segment.outcome.name().unwrap_or(&segment.file),
+        segment = name,
         outcome = segment.outcome.as_str(),
         kept = segment.kept_bytes,
         cut = segment.cut_bytes(),

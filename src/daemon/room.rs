@@ -14,12 +14,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::live::{Due, Key, Live, Running, State};
-use super::settings::{OnFailure, RoomProgress, RoomSettings, RoomTotals};
+use super::settings::{OnFailure, Presence, RoomProgress, RoomSettings, RoomTotals};
+use crate::events;
 use crate::recorder::recording::{self, INBOX, RecordingSetup};
 use crate::recorder::summary::{RecordingProgress, RecordingSummary};
 use crate::room::{
-    AccessUnit, EventReceiver, EventSender, Interruption, RoomCommand, RoomEvent, Sending, Track,
-    TrackEnd, TrackId,
+    AccessUnit, EventReceiver, EventSender, Interruption, Kind, RoomCommand, RoomEvent, Sending,
+    Track, TrackEnd, TrackId,
 };
 
 /// How often progress is put together.
@@ -28,8 +29,8 @@ const TICK: Duration = Duration::from_millis(500);
 /// Records the room whose events these are, until they end or `stop` is cancelled. Everything
 /// is sealed on return; `finished` is given each recording when it is over.
 ///
-/// With `stop`, the events' receiver is dropped first: the source leaves the room while the
-/// recordings are sealed.
+/// With `stop`, nothing more is taken at once; the source is told to leave the room, by the events'
+/// receiver that is dropped, when everything is sealed.
 pub async fn follow(
     settings: RoomSettings,
     mut events: EventReceiver,
@@ -46,10 +47,13 @@ pub async fn follow(
         sid: String::new(),
         sending: Sending::default(),
         interrupted: None,
+        presence: None,
         keys: BTreeMap::new(),
         live: BTreeMap::new(),
         tasks: JoinSet::new(),
         started: 0,
+        turns: 0,
+        stopping: false,
         unrecorded: 0,
         totals: RoomTotals::default(),
     };
@@ -87,11 +91,25 @@ pub async fn follow(
             () = stop.cancelled() => break,
         }
     }
-    drop(events);
+    // Nothing more is recorded. We stay until everything is sealed: what still comes is let go.
     room.live.clear();
-    while let Some(ended) = room.tasks.join_next().await {
-        room.ended(ended, &mut finished);
+    room.stopping = true;
+    let mut open = true;
+    loop {
+        tokio::select! {
+            ended = room.tasks.join_next() => match ended {
+                Some(ended) => {
+                    room.ended(ended, &mut finished);
+                }
+                None => break,
+            },
+            event = events.recv(), if open => open = event.is_some(),
+            _ = tick.tick() => {
+                progress.send_replace(room.progress(&events));
+            }
+        }
     }
+    drop(events);
     if room.unrecorded > 0 {
         tracing::warn!(
             room = room.settings.room.as_str(),
@@ -119,10 +137,16 @@ struct Room {
     sending: Sending,
     /// What is broken between us and the room.
     interrupted: Option<Interruption>,
+    /// Whether we are in it, for who asks.
+    presence: Option<Presence>,
     keys: BTreeMap<TrackId, Key>,
     live: BTreeMap<Key, Live>,
     tasks: JoinSet<(Key, u64, RecordingSummary)>,
     started: u64,
+    /// How often we have looked around.
+    turns: u64,
+    /// Nothing more is recorded.
+    stopping: bool,
     /// Units of tracks whose recording has failed.
     unrecorded: u64,
     totals: RoomTotals,
@@ -132,8 +156,14 @@ impl Room {
     fn take(&mut self, event: RoomEvent) {
         match event {
             RoomEvent::Joined { room_sid, server } => {
-                tracing::info!(room = self.settings.room.as_str(), server, "joined");
+                tracing::info!(
+                    message_id = events::JOINED,
+                    room = self.settings.room.as_str(),
+                    server,
+                    "joined"
+                );
                 self.sid = room_sid;
+                self.presence = Some(Presence::begin());
             }
             RoomEvent::TrackAdded(track) => self.track_added(track),
             RoomEvent::TrackRefused {
@@ -143,6 +173,7 @@ impl Room {
                 refusal,
             } => {
                 tracing::warn!(
+                    message_id = events::TRACK_REFUSED,
                     room = self.settings.room.as_str(),
                     participant = identity.as_str(),
                     track = id.as_str(),
@@ -179,16 +210,23 @@ impl Room {
             }
             RoomEvent::Interrupted { cause } => {
                 tracing::warn!(
+                    message_id = events::INTERRUPTED,
                     room = self.settings.room.as_str(),
-                    cause = cause.as_str(),
+                    reason = cause.as_str(),
                     "connection interrupted"
                 );
                 self.interrupted = Some(cause);
+                self.presence = Some(Presence::interrupted());
                 self.tell_all(&RoomEvent::Interrupted { cause });
             }
             RoomEvent::Resumed => {
-                tracing::info!(room = self.settings.room.as_str(), "connection resumed");
+                tracing::info!(
+                    message_id = events::RESUMED,
+                    room = self.settings.room.as_str(),
+                    "connection resumed"
+                );
                 self.interrupted = None;
+                self.presence = Some(Presence::begin());
                 self.tell_all(&RoomEvent::Resumed);
             }
             RoomEvent::Media { id, unit } => self.media(id, unit),
@@ -232,7 +270,7 @@ impl Room {
         } else {
             State::Suspended
         };
-        let live = Live::new(track, state);
+        let live = Live::new(&self.settings.room, track, state);
         live.introduce(self.interrupted);
         self.live.insert(key, live);
     }
@@ -311,6 +349,7 @@ impl Room {
             Ok(ended) => ended,
             Err(error) => {
                 tracing::error!(
+                    message_id = events::DIED,
                     room = self.settings.room.as_str(),
                     "a recording's task died, please report this: {error}"
                 );
@@ -319,6 +358,7 @@ impl Room {
         };
         if let Some(error) = &summary.error {
             tracing::error!(
+                message_id = events::RECORDING_FAILED,
                 room = self.settings.room.as_str(),
                 participant = summary.participant.as_str(),
                 "recording failed: {error}"
@@ -350,9 +390,10 @@ impl Room {
         }
         if recording > 0 {
             tracing::error!(
+                message_id = events::STORAGE_PAUSED,
                 room = self.settings.room.as_str(),
                 recordings = recording,
-                storage = state.as_str(),
+                reason = state.as_str(),
                 "recording pauses: {state}"
             );
         }
@@ -408,9 +449,12 @@ impl Room {
         }
     }
 
-    fn progress(&self, events: &EventReceiver) -> RoomProgress {
+    fn progress(&mut self, events: &EventReceiver) -> RoomProgress {
+        self.turns = self.turns.wrapping_add(1);
         let recordings = self.live.values().filter_map(|live| {
-            let track = live.tracks.values().next()?;
+            // With a picture it is known by that, whichever of the two came first.
+            let tracks = live.tracks.values();
+            let track = tracks.min_by_key(|it| it.source.kind() == Kind::Audio)?;
             let State::Recording(running) = &live.state else {
                 return None;
             };
@@ -419,6 +463,11 @@ impl Room {
         });
         let inboxes = self.live.values().flat_map(Live::inboxes);
         RoomProgress {
+            presence: self.presence,
+            turns: self.turns,
+            source_beats: events.beats(),
+            open: self.tasks.len(),
+            stopping: self.stopping,
             recordings: recordings.collect(),
             buffers: inboxes.chain([events.buffer("room-events")]).collect(),
         }
@@ -426,52 +475,4 @@ impl Room {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::Config;
-    use crate::daemon::join;
-    use crate::daemon::settings::Means;
-    use crate::governor::{Door, Orders};
-    use crate::media::{Equipment, EquipmentWatch};
-    use crate::room::{COMMAND_QUEUE, Limit, Refusal, Refusals, Source};
-    use crate::storage::Storage;
-
-    #[tokio::test]
-    async fn refused_tracks_are_counted_by_reason() {
-        let (_storage, watched) = watch::channel(Storage::default());
-        let equipment = EquipmentWatch::known(Equipment::new(Vec::new(), BTreeMap::new()));
-        let (_orders, orders) = watch::channel(Orders::default());
-        let means = Means {
-            storage: watched,
-            equipment,
-            orders,
-            door: Door::open(),
-        };
-        let settings = join::room_settings(&Config::default(), "h", OnFailure::Stop, &means);
-        let (sender, events) = EventSender::channel();
-        let (commands, _orders) = mpsc::channel(COMMAND_QUEUE);
-        let (progress, _) = watch::channel(RoomProgress::default());
-        for limit in [Limit::Tracks, Limit::Participants, Limit::Tracks] {
-            let refused = RoomEvent::TrackRefused {
-                id: TrackId::new("TR_1"),
-                identity: "ann".to_owned(),
-                source: Source::Camera,
-                refusal: Refusal::Limit(limit),
-            };
-            sender.tell(refused).await.unwrap();
-        }
-        drop(sender);
-        let stop = CancellationToken::new();
-        let totals = follow(settings, events, commands, stop, progress, |_| {}).await;
-        let refused = Refusals {
-            max_participants: 1,
-            max_tracks: 2,
-            unrecordable: 0,
-        };
-        let expected = RoomTotals {
-            refused,
-            ..RoomTotals::default()
-        };
-        assert_eq!(totals, expected);
-    }
-}
+mod tests;

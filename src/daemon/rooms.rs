@@ -1,34 +1,27 @@
 //! All rooms of a configuration, each joined again and again until told to stop.
+//!
+//! Each room has a task. When one ends, the rooms that are wanted by then say whether it is begun
+//! anew: so a room that another configuration has changed ends, is sealed, and begins as it is to be
+//! now, and no other is touched.
 
-use std::time::{Duration, Instant};
+use std::collections::HashMap;
+use std::time::Duration;
 
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::sync::mpsc;
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::care::Care;
-use super::governing::Governing;
-use super::join::{self, Stay};
-use super::settings::{Means, OnFailure, RoomProgress};
-use crate::backoff::Backoff;
-use crate::config::{Config, ConfigError, Room};
-use crate::media::EquipmentWatch;
+use super::join;
+use super::reload::{self, Rooms};
+use super::stays::{self, Shared};
+use crate::config::{Config, ConfigError};
+use crate::events;
+use crate::health::vigil::Turn;
 use crate::recorder::recording::one_line;
-use crate::recorder::summary::RecordingSummary;
-use crate::room::livekit::{LiveKitError, Remedy};
-use crate::room::{Refusals, SelectionError};
+use crate::room::SelectionError;
 
-/// The first wait after a stay in a room.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-
-/// The longest wait between two tries.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
-
-/// The wait after a refusal: somebody has to change something first.
-const REFUSED_WAIT: Duration = Duration::from_mins(1);
-
-/// A stay this long counts as success: the next wait is short again.
-const GOOD_STAY: Duration = Duration::from_secs(30);
+/// How long a room whose task died is left alone.
+const AFTER_DEATH: Duration = Duration::from_secs(30);
 
 /// A room of the configuration can't be recorded.
 #[derive(Debug, thiserror::Error)]
@@ -47,148 +40,162 @@ pub enum RoomsError {
     },
 }
 
-/// Records all rooms of `config` until `stop` is cancelled; everything is sealed on return.
+/// Asks for the configuration to be read again; whoever reads it says what there is now.
+pub type Reloads = mpsc::Receiver<Result<Config, ConfigError>>;
+
+/// Whether all rooms of `config` can be recorded as far as that can be known.
+///
+/// # Errors
+/// What is wrong with the first that can't.
+pub fn check(config: &Config) -> Result<(), RoomsError> {
+    for room in config.require_rooms()? {
+        join::place(config, room)?;
+    }
+    Ok(())
+}
+
+/// Records all rooms of `config`, and of what `reloads` brings, until `stop` is cancelled;
+/// everything is sealed on return.
 ///
 /// # Errors
 /// Before anything is joined, when a room can't be recorded as configured.
 pub async fn run(
     config: &Config,
-    care: &Care,
-    equipment: &EquipmentWatch,
-    governing: &Governing,
+    shared: &Shared,
+    mut reloads: Reloads,
     stop: &CancellationToken,
 ) -> Result<(), RoomsError> {
-    let rooms = config.require_rooms()?;
-    for room in rooms {
-        plan(config, room)?;
+    check(config)?;
+    shared.observed.expect(config.rooms.len());
+    let mut keeper = Keeping {
+        shared,
+        stop,
+        wanted: reload::rooms(config),
+        running: HashMap::new(),
+        tasks: JoinSet::new(),
+    };
+    for room in config.rooms.iter().map(|room| room.name.clone()) {
+        keeper.begin(&room, Duration::ZERO);
     }
-    let mut tasks = JoinSet::new();
-    for room in rooms {
-        tasks.spawn(keep_recording(
-            config.clone(),
-            room.clone(),
-            care.clone(),
-            equipment.clone(),
-            governing.clone(),
-            stop.clone(),
-        ));
-    }
-    let watched = care.clone();
-    let watching = tokio::spawn(async move { watched.recover_what_comes_back().await });
-    while let Some(ended) = tasks.join_next().await {
-        match ended {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!("{}", one_line(&error)),
-            Err(error) => tracing::error!("a room's task died, please report this: {error}"),
+    let care = shared.care.clone();
+    let watching = tokio::spawn(async move { care.recover_what_comes_back().await });
+    shared.vigil.tell(Turn::Ready);
+    loop {
+        tokio::select! {
+            Some(ended) = keeper.tasks.join_next_with_id() => keeper.ended(ended),
+            Some(next) = reloads.recv() => {
+                shared.vigil.tell(Turn::Reloading);
+                keeper.reload(config, next);
+                shared.vigil.tell(Turn::Reloaded);
+            }
+            () = stop.cancelled() => break,
         }
+    }
+    while let Some(ended) = keeper.tasks.join_next_with_id().await {
+        keeper.ended(ended);
     }
     watching.abort();
     Ok(())
 }
 
-fn plan(config: &Config, room: &Room) -> Result<crate::room::livekit::Join, RoomsError> {
-    let connection = config.connection(room)?;
-    join::plan(config, &connection, config.selection(room)).map_err(|source| {
-        RoomsError::Selection {
-            room: room.name.clone(),
-            source,
-        }
-    })
+struct Keeping<'a> {
+    shared: &'a Shared,
+    stop: &'a CancellationToken,
+    wanted: Rooms,
+    running: HashMap<Id, Running>,
+    tasks: JoinSet<()>,
 }
 
-async fn keep_recording(
-    config: Config,
-    room: Room,
-    care: Care,
-    equipment: EquipmentWatch,
-    governing: Governing,
+/// A room's task.
+struct Running {
+    room: String,
     stop: CancellationToken,
-) -> Result<(), RoomsError> {
-    let means = Means {
-        storage: care.watch(),
-        equipment,
-        orders: governing.orders(),
-        door: governing.door(),
-    };
-    let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
-    while !stop.is_cancelled() {
-        let joined = Instant::now();
-        // A plan is made anew for each stay: a token is minted and the selection starts empty.
-        let settings = join::room_settings(&config, &room.name, OnFailure::Retry, &means);
-        let (progress, watched) = watch::channel(RoomProgress::default());
-        governing.look_at(&room.name, watched).await;
-        let Stay { end, totals } = join::record(
-            plan(&config, &room)?,
-            settings,
-            stop.clone(),
-            progress,
-            |summary| {
-                care.note(&summary);
-                tell(summary);
-            },
-        )
-        .await;
-        say_refused(&room.name, &totals.refused);
-        if stop.is_cancelled() {
-            break;
-        }
-        if joined.elapsed() >= GOOD_STAY {
-            backoff.reset();
-        }
-        let pause = backoff.next(fastrand::f64());
-        let wait = match &end {
-            Err(error) if error.remedy() == Remedy::Configure => pause.max(REFUSED_WAIT),
-            _ => pause,
+}
+
+impl Keeping<'_> {
+    /// Begins with a room, if it is wanted, after a while.
+    fn begin(&mut self, room: &str, after: Duration) {
+        let Some(config) = self.wanted.get(room) else {
+            return;
         };
-        say(&room.name, &end, wait);
-        tokio::select! {
-            () = tokio::time::sleep(wait) => {}
-            () = stop.cancelled() => {}
+        let stop = self.stop.child_token();
+        let stays = stays::keep_recording(config.clone(), self.shared.clone(), stop.clone(), after);
+        let task = self.tasks.spawn(stays);
+        let room = room.to_owned();
+        self.running.insert(task.id(), Running { room, stop });
+    }
+
+    /// Takes note of a task that is over.
+    fn ended(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let (id, after) = match ended {
+            Ok((id, ())) => (id, Duration::ZERO),
+            Err(error) => {
+                tracing::error!(
+                    message_id = events::DIED,
+                    "a room's task died, please report this: {error}"
+                );
+                (error.id(), AFTER_DEATH)
+            }
+        };
+        if let Some(Running { room, .. }) = self.running.remove(&id)
+            && !self.stop.is_cancelled()
+        {
+            self.begin(&room, after);
         }
     }
-    Ok(())
-}
 
-/// Each had its warning; this is what a stay of days comes to.
-fn say_refused(room: &str, refused: &Refusals) {
-    if refused.total() > 0 {
-        tracing::warn!(
-            room,
-            max_participants = refused.max_participants,
-            max_tracks = refused.max_tracks,
-            unrecordable = refused.unrecordable,
-            "tracks were not recorded"
+    /// Goes on as another configuration says, which may be wrong.
+    fn reload(&mut self, running: &Config, next: Result<Config, ConfigError>) {
+        let checked = next
+            .map_err(RoomsError::from)
+            .and_then(|next| check(&next).map(|()| next));
+        let next = match checked {
+            Ok(next) => reload::plan(running, &next),
+            Err(error) => {
+                let error = one_line(&error);
+                tracing::error!(
+                    message_id = events::RELOAD_REFUSED,
+                    "the configuration is not taken, all goes on as before: {error}"
+                );
+                return;
+            }
+        };
+        let before = std::mem::replace(&mut self.wanted, next.rooms);
+        self.shared.observed.expect(self.wanted.len());
+        let mut kept = 0;
+        for Running { room, stop } in self.running.values() {
+            if self.wanted.get(room) == before.get(room) {
+                kept += 1;
+            } else {
+                // When it has ended, it begins as it is wanted now, if it is.
+                stop.cancel();
+            }
+        }
+        let new = self
+            .wanted
+            .keys()
+            .filter(|room| !before.contains_key(*room));
+        let new: Vec<String> = new.cloned().collect();
+        let ended = before
+            .keys()
+            .filter(|room| !self.wanted.contains_key(*room));
+        tracing::info!(
+            message_id = events::RELOADED,
+            rooms = self.wanted.len(),
+            untouched = kept,
+            begun = new.len(),
+            ended = ended.count(),
+            "the configuration was read again"
         );
+        for room in new {
+            // One that has not yet ended for good begins by itself.
+            if !self.running.values().any(|running| running.room == room) {
+                self.begin(&room, Duration::ZERO);
+            }
+        }
+        if !next.later.is_empty() {
+            let later = next.later.join(", ");
+            tracing::warn!("changed, and in force after the next start only: {later}");
+        }
     }
-}
-
-fn say(room: &str, end: &Result<crate::room::RoomEnd, LiveKitError>, wait: Duration) {
-    let seconds = wait.as_secs_f64();
-    match end {
-        Ok(end) => tracing::info!(
-            room,
-            "{}; waiting for it again in {seconds:.1} s",
-            end.as_str()
-        ),
-        Err(error) => tracing::warn!(room, "{}; trying again in {seconds:.1} s", one_line(error)),
-    }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "given away for good")]
-fn tell(summary: RecordingSummary) {
-    let folder = summary
-        .dir
-        .as_ref()
-        .map_or_else(|| "-".to_owned(), |dir| dir.display().to_string());
-    tracing::info!(
-        participant = summary.participant.as_str(),
-        source = %summary.source,
-        folder,
-        seconds = summary.duration_s,
-        bytes = summary.bytes,
-        pictures = summary.frames.video.written,
-        dropped = summary.frames.video.dropped.total() + summary.frames.audio.dropped.total(),
-        gaps = summary.gaps.count,
-        "recording sealed"
-    );
 }

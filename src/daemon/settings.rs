@@ -1,7 +1,7 @@
 //! How a room is recorded, and what is known of it while it is and when it is over.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -70,10 +70,49 @@ pub enum OnFailure {
 /// The recordings of a room at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct RoomProgress {
+    /// None before it is joined.
+    pub presence: Option<Presence>,
+    /// How often its task has looked around: twice a second.
+    pub turns: u64,
+    /// The same of what its media come from; zero before it has come so far.
+    pub source_beats: u64,
+    /// Recordings that run or are being sealed.
+    pub open: usize,
+    /// Everything is being sealed, and then we leave.
+    pub stopping: bool,
     /// Participant, source and state of each.
     pub recordings: Vec<(String, Source, RecordingProgress)>,
     /// What waits for them.
     pub buffers: Vec<Buffer>,
+}
+
+/// That we are in a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Presence {
+    /// Since when it has been as it is.
+    pub since: Instant,
+    /// The connection is being mended.
+    pub interrupted: bool,
+}
+
+impl Presence {
+    /// From now on.
+    #[must_use]
+    pub fn begin() -> Self {
+        Self {
+            since: Instant::now(),
+            interrupted: false,
+        }
+    }
+
+    /// The same, with a connection that is being mended.
+    #[must_use]
+    pub fn interrupted() -> Self {
+        Self {
+            interrupted: true,
+            ..Self::begin()
+        }
+    }
 }
 
 /// What a whole stay in a room was about.

@@ -1,7 +1,10 @@
 //! What all rooms together have come to, as the governor needs it and as it is told.
 
+use std::time::Instant;
+
 use tokio::sync::watch;
 
+use super::rates::Rates;
 use super::settings::RoomProgress;
 use crate::buffers::{self, Alike};
 use crate::governor::Load;
@@ -25,6 +28,7 @@ pub(super) struct Rooms {
     /// What was counted of what is recorded now, and of everything that was ever recorded.
     now: Totals,
     ever: Totals,
+    rates: Rates,
 }
 
 /// Counts that only grow.
@@ -102,6 +106,7 @@ impl Rooms {
                 source,
                 duration_ms: milliseconds(recording.length),
                 bytes_written: recording.disk.written,
+                bits_per_second: self.rates.of(room, participant, source),
                 bytes_since_last_flush: since_last_flush(recording),
                 encoder_lag_ms: milliseconds(recording.lag.encoder),
                 disk_lag_ms: milliseconds(recording.lag.disk),
@@ -111,6 +116,24 @@ impl Rooms {
             });
         });
         found
+    }
+
+    /// Takes note of what has been written, each second or so.
+    pub(super) fn measure(&mut self, now: Instant) {
+        let mut written = Vec::new();
+        self.each(|room, participant, source, recording| {
+            written.push((
+                Rates::key(room, participant, source),
+                recording.disk.written,
+            ));
+        });
+        self.rates.take(now, written);
+    }
+
+    /// What the stay in a room tells, if there is one.
+    pub(super) fn progress(&self, room: &str) -> Option<RoomProgress> {
+        let it = self.watched.iter().rev().find(|it| it.room == room)?;
+        Some(it.progress.borrow().clone())
     }
 
     fn each(&self, mut see: impl FnMut(&str, &str, Source, &RecordingProgress)) {

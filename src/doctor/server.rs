@@ -199,7 +199,7 @@ mod tests {
     fn config(text: &str) -> Config {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
-        config::load(Some(file.path()), [], Flags::default())
+        config::load(&[file.path().to_owned()], [], Flags::default())
             .unwrap()
             .config
     }

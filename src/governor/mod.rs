@@ -7,8 +7,9 @@
 //!      └──────────── who starts to encode asks ─► Door ─► Grant
 //! ```
 //!
-//! - [`Policy`] is pure; so are `admission` (who may start to encode), `strain` (how short each thing is), `drops` (the share of dropped
-//!   pictures lately), [`Budget`], [`Level`] and [`Thresholds`].
+//! - [`Policy`] is pure; so are `admission` (who may start to encode), `strain` (how short each
+//!   thing is), `drops` (the share of dropped pictures lately), [`Budget`], [`Level`] and
+//!   [`Thresholds`].
 //! - [`cgroup`]: which groups account our memory. [`pressure`]: how long tasks wait. [`probe`]
 //!   reads both again and again; [`Alarm`] comes at once where the kernel allows it.
 

@@ -1,8 +1,9 @@
-//! The sound of a graph: Opus in, AAC or Opus out, never broken.
+//! The sound of a graph: Opus or PCM in, AAC or Opus out, never broken.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use gstreamer as gst;
 
 use super::counts::{AudioCounts, Counters};
@@ -10,16 +11,22 @@ use super::elements::{aac_encoder, chain, make, set, set_named};
 use super::feed::Feed;
 use super::fill::Filler;
 use super::level::Limits;
-use super::line::Unit;
+use super::line::{Passage, Unit};
 use super::mux::Mux;
-use super::{Admission, AudioIn, AudioOut, DropReason, MediaError, opus};
+use super::{Admission, AudioIn, AudioOut, DropReason, MediaError, opus, pcm};
 use crate::buffers::{self, Buffer, amount};
-use crate::room::Kind;
+use crate::room::{Codec, Kind};
 
 /// Opus at 128 kb/s is 16 kB a second. The silence of a gap that is over enters all at once, and
 /// what follows it must find room as well.
 const LIMITS: Limits = Limits {
     bytes: 512 * 1024,
+    span: Duration::from_secs(20),
+};
+
+/// The same twenty seconds, of two channels.
+const PCM_LIMITS: Limits = Limits {
+    bytes: 4 * 1024 * 1024,
     span: Duration::from_secs(20),
 };
 
@@ -37,9 +44,10 @@ const OPUS_DELAY: Duration = SAMPLE.saturating_mul(312);
 /// The entrance for sound.
 #[derive(Debug)]
 pub(super) struct AudioTrack {
+    from: AudioIn,
     feed: Feed,
     filler: Filler,
-    silence: Arc<[u8]>,
+    silence: Bytes,
     ended: bool,
     /// What is added to a unit's time on its way into the pipeline.
     shift: Duration,
@@ -57,15 +65,17 @@ impl AudioTrack {
         (base, lead): (Duration, Duration),
         counters: &Arc<Counters>,
     ) -> Result<Self, MediaError> {
-        let caps = gst::Caps::builder("audio/x-opus")
-            .field("channel-mapping-family", 0_i32)
-            .field("channels", if from.stereo { 2_i32 } else { 1_i32 })
-            .field("rate", 48_000_i32)
-            .build();
-        let feed = Feed::new("audio", &caps, LIMITS)?;
-        let (stages, delay) = match to {
-            AudioOut::Opus => (vec![make("opusparse", "opusparse")?], OPUS_DELAY),
-            AudioOut::Aac { bitrate } => aac(bitrate)?,
+        let (caps, limits) = entrance(from);
+        let feed = Feed::new("audio", Some(&caps), limits)?;
+        let (stages, delay) = match (from.codec, to) {
+            (Codec::Pcm, AudioOut::Aac { bitrate }) => aac(None, bitrate)?,
+            (Codec::Pcm, AudioOut::Opus) => {
+                return Err(MediaError::Layout(
+                    "sound that is decoded can't be copied as Opus",
+                ));
+            }
+            (_, AudioOut::Opus) => (vec![make("opusparse", "opusparse")?], OPUS_DELAY),
+            (_, AudioOut::Aac { bitrate }) => aac(Some(make("opusdec", "opusdec")?), bitrate)?,
         };
         let mut elements = vec![feed.line().element()];
         elements.extend(&stages);
@@ -76,7 +86,8 @@ impl AudioTrack {
         Ok(Self {
             feed,
             filler: Filler::new(base),
-            silence: opus::silence(from.stereo).as_slice().into(),
+            silence: silence(from),
+            from,
             ended: false,
             shift: lead.saturating_sub(delay),
             delay,
@@ -84,17 +95,15 @@ impl AudioTrack {
         })
     }
 
-    pub(super) fn push(&mut self, at: Duration, data: &Arc<[u8]>) -> Admission {
+    pub(super) fn push(&mut self, at: Duration, data: &Bytes) -> Admission {
         self.counters.audio.received();
         if self.ended {
             return self.refuse(DropReason::NoTrack);
         }
-        if opus::is_dtx(data) {
+        let Some(length) = self.length(data) else {
             self.counters.dtx.add(1);
             return Admission::Silent;
-        }
-        // A packet that does not say how long it is gets the usual length; the decoder copes.
-        let length = opus::duration(data).unwrap_or(opus::SILENCE);
+        };
         if !self.filler.has_place(at, length) {
             return self.refuse(DropReason::Late);
         }
@@ -117,6 +126,11 @@ impl AudioTrack {
     pub(super) fn advance(&mut self, to: Duration) {
         self.fill(to);
         self.feed.flush();
+    }
+
+    /// Whether the graph takes what it is given.
+    pub(super) fn passage(&self) -> Passage {
+        self.feed.line().passage()
     }
 
     /// What waits to be decoded, or for the mux.
@@ -151,6 +165,16 @@ impl AudioTrack {
         self.feed.line().end();
     }
 
+    /// How long a packet is; none of one that only says that nothing is being sent.
+    fn length(&self, data: &[u8]) -> Option<Duration> {
+        match self.from.codec {
+            Codec::Pcm => pcm::duration(self.from.stereo, data),
+            _ if opus::is_dtx(data) => None,
+            // A packet that does not say how long it is gets the usual length; the decoder copes.
+            _ => Some(opus::duration(data).unwrap_or(opus::SILENCE)),
+        }
+    }
+
     fn fill(&mut self, until: Duration) {
         while let Some(at) = self.filler.due(until) {
             // What finds no room now is due again later.
@@ -163,17 +187,17 @@ impl AudioTrack {
 
     fn silence(&mut self, at: Duration) {
         self.filler.filled();
-        let silence = Arc::clone(&self.silence);
+        let silence = self.silence.clone();
         self.gather(at, opus::SILENCE, &silence);
         self.counters.silence.add(1);
     }
 
-    fn gather(&mut self, at: Duration, length: Duration, data: &Arc<[u8]>) {
+    fn gather(&mut self, at: Duration, length: Duration, data: &Bytes) {
         self.feed.gather(Unit {
             at: at + self.shift,
             length: Some(length),
             keyframe: true,
-            data: Arc::clone(data),
+            data: data.clone(),
         });
     }
 
@@ -183,9 +207,45 @@ impl AudioTrack {
     }
 }
 
-/// Decodes and encodes to AAC-LC; with how much the encoder delays the sound.
-fn aac(bitrate: u32) -> Result<(Vec<gst::Element>, Duration), MediaError> {
-    let decoder = make("opusdec", "opusdec")?;
+/// What goes in, and how much of it may wait.
+fn entrance(from: AudioIn) -> (gst::Caps, Limits) {
+    let channels = if from.stereo { 2_i32 } else { 1_i32 };
+    if from.codec == Codec::Pcm {
+        let mut caps = gst::Caps::builder("audio/x-raw")
+            .field("format", "S16LE")
+            .field("layout", "interleaved")
+            .field("channels", channels)
+            .field("rate", pcm::RATE.cast_signed());
+        if from.stereo {
+            // Left and right: encoders ask for it of more than one channel.
+            caps = caps.field("channel-mask", gst::Bitmask::new(0b11));
+        }
+        return (caps.build(), PCM_LIMITS);
+    }
+    let caps = gst::Caps::builder("audio/x-opus")
+        .field("channel-mapping-family", 0_i32)
+        .field("channels", channels)
+        .field("rate", 48_000_i32);
+    (caps.build(), LIMITS)
+}
+
+fn silence(like: AudioIn) -> Bytes {
+    match like.codec {
+        Codec::Pcm => pcm::silence(like.stereo),
+        _ => Bytes::copy_from_slice(&opus::silence(like.stereo)),
+    }
+}
+
+/// Encodes to AAC-LC what `decoder` gives, or what needs none; with how much that delays the sound.
+fn aac(
+    decoder: Option<gst::Element>,
+    bitrate: u32,
+) -> Result<(Vec<gst::Element>, Duration), MediaError> {
+    let decoding = if decoder.is_some() {
+        OPUS_DELAY
+    } else {
+        Duration::ZERO
+    };
     let rate = make("audiorate", "audiorate")?;
     set(&rate, "tolerance", TOLERANCE.nseconds())?;
     // Otherwise it would fill from time zero to the first unit: a day of silence.
@@ -194,12 +254,12 @@ fn aac(bitrate: u32) -> Result<(Vec<gst::Element>, Duration), MediaError> {
     let encoder = make(name, name)?;
     set_named(&encoder, "bitrate", &bitrate.to_string())?;
     let parser = make("aacparse", "aacparse")?;
-    let mut stages = vec![decoder, rate];
+    let mut stages: Vec<_> = decoder.into_iter().chain([rate]).collect();
     if name == "avenc_aac" {
         stages.push(make("audioconvert", "audioconvert")?);
     }
     stages.extend([encoder, parser]);
-    Ok((stages, OPUS_DELAY + encoder_delay(name)))
+    Ok((stages, decoding + encoder_delay(name)))
 }
 
 /// How much later than its stamp the sound of an AAC encoder is heard, beyond what Opus adds.

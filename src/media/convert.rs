@@ -111,6 +111,10 @@ pub(super) const SOFTWARE: Converter = Converter {
 };
 
 impl Converter {
+    pub(super) fn factories(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.elements.iter().map(|(factory, _)| *factory)
+    }
+
     pub(super) fn is_installed(&self) -> bool {
         self.elements
             .iter()

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use gstreamer as gst;
 
 use super::MediaError;
@@ -37,7 +38,7 @@ impl Copied {
         match codec {
             Codec::H264 => Some(Self::H264),
             Codec::H265 => Some(Self::H265),
-            Codec::Vp8 | Codec::Vp9 | Codec::Av1 | Codec::Opus => None,
+            Codec::Vp8 | Codec::Vp9 | Codec::Av1 | Codec::Opus | Codec::I420 | Codec::Pcm => None,
         }
     }
 
@@ -75,15 +76,15 @@ impl Copied {
 
     /// The unit with a delimiter in front, as a transport stream demands. `h264parse` puts it
     /// there by itself, `h265parse` does so in later versions of GStreamer only.
-    pub(super) fn delimited(self, unit: &Arc<[u8]>) -> Arc<[u8]> {
+    pub(super) fn delimited(self, unit: &Bytes) -> Bytes {
         if self == Self::H264 {
-            return Arc::clone(unit);
+            return unit.clone();
         }
         let Some([header, layer, ..]) = nal::units(unit).next() else {
-            return Arc::clone(unit);
+            return unit.clone();
         };
         if Part::of(Coding::H265, *header) == Part::Delimiter {
-            return Arc::clone(unit);
+            return unit.clone();
         }
         let mut delimiter = DELIMITER;
         // That of the pictures that it stands in front of (7.4.2.2); zero would be none.
@@ -100,14 +101,14 @@ mod tests {
 
     #[test]
     fn a_delimiter_is_put_in_front_once() {
-        let slice: Arc<[u8]> = [0, 0, 0, 1, 0x02, 0x03, 0xd0, 0x10][..].into();
+        let slice = Bytes::from_static(&[0, 0, 0, 1, 0x02, 0x03, 0xd0, 0x10]);
         let delimited = Copied::H265.delimited(&slice);
         assert_eq!(delimited[..7], [0, 0, 0, 1, 0x46, 0x03, 0x50]);
         assert_eq!(delimited[7..], *slice);
         assert_eq!(Copied::H265.delimited(&delimited), delimited);
         assert_eq!(Copied::H264.delimited(&slice), slice);
         for odd in [&[][..], &[0, 0, 1], &[0, 0, 1, 0x02], &[1, 2, 3]] {
-            let odd: Arc<[u8]> = odd.into();
+            let odd = Bytes::copy_from_slice(odd);
             assert_eq!(Copied::H265.delimited(&odd), odd);
         }
     }

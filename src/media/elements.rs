@@ -1,16 +1,18 @@
 //! The elements that graphs are made of: their names, where to get them, how to set them up.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use gst::glib;
 use gst::prelude::*;
 use gstreamer as gst;
 
+use super::convert::{CONVERTERS, Converter};
 use super::copied::Copied;
 use super::decoder::Decoder;
 use super::treatment::{Treatment, VideoMode};
-use super::{MediaError, Part};
-use crate::room::Codec;
+use super::{MediaError, Part, encoder};
+use crate::room::{Codec, Kind};
 
 const BASE: &str = "gstreamer1.0-plugins-base";
 const GOOD: &str = "gstreamer1.0-plugins-good";
@@ -47,6 +49,18 @@ pub fn init() -> Result<(), MediaError> {
     aac_encoder().map(|_| ())
 }
 
+/// Every element that a graph may be made of, installed or not.
+#[must_use]
+pub fn known() -> BTreeSet<&'static str> {
+    let mut known: BTreeSet<_> = REQUIRED.iter().map(|(element, _)| *element).collect();
+    known.extend(AAC_ENCODERS);
+    known.extend(["audioconvert", "h265parse"]);
+    known.extend(encoder::factories());
+    known.extend(CONVERTERS.iter().flat_map(Converter::factories));
+    known.extend(Decoder::factories());
+    known
+}
+
 /// A version of GStreamer; in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version {
@@ -75,7 +89,8 @@ pub fn version() -> Version {
     }
 }
 
-fn require(element: &str, package: &'static str) -> Result<(), MediaError> {
+/// An element that must be there.
+pub(super) fn require(element: &str, package: &'static str) -> Result<(), MediaError> {
     if gst::ElementFactory::find(element).is_some() {
         return Ok(());
     }
@@ -100,7 +115,7 @@ pub(super) fn aac_encoder() -> Result<&'static str, MediaError> {
 pub fn records(codec: Codec, mode: VideoMode) -> Result<(), MediaError> {
     init()?;
     match Treatment::of(codec, mode) {
-        _ if codec == Codec::Opus => Ok(()),
+        _ if codec.kind() == Kind::Audio => Ok(()),
         Treatment::Copied(Copied::H264) => Ok(()),
         Treatment::Copied(Copied::H265) => require("h265parse", BAD),
         Treatment::Encoded => {

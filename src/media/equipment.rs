@@ -21,7 +21,9 @@ pub struct Equipment {
 impl Equipment {
     /// These encoders and decoders, best first.
     #[must_use]
-    pub const fn new(encoders: Vec<EncoderPath>, decoders: BTreeMap<Codec, Vec<Decoder>>) -> Self {
+    pub fn new(encoders: Vec<EncoderPath>, mut decoders: BTreeMap<Codec, Vec<Decoder>>) -> Self {
+        // What is decoded already needs no trial.
+        decoders.insert(Codec::I420, Decoder::of(Codec::I420).collect());
         Self { encoders, decoders }
     }
 

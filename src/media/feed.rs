@@ -30,7 +30,7 @@ struct Lot {
 impl Feed {
     pub(super) fn new(
         name: &'static str,
-        caps: &gst::Caps,
+        caps: Option<&gst::Caps>,
         limits: Limits,
     ) -> Result<Self, MediaError> {
         Ok(Self {

@@ -12,6 +12,7 @@ use super::audio::AudioTrack;
 use super::bus::Reporter;
 use super::counts::Counters;
 use super::elements::failed;
+use super::line::Passage;
 use super::mux::{Mux, Output};
 use super::saving::Saving;
 use super::stop::Stopper;
@@ -93,6 +94,8 @@ pub struct GraphSettings {
 /// The sound that a graph is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AudioIn {
+    /// [`Codec::Opus`] or [`Codec::Pcm`].
+    pub codec: Codec,
     /// Two channels rather than one.
     pub stereo: bool,
 }
@@ -102,7 +105,7 @@ pub struct AudioIn {
 pub struct Layout {
     /// The codec of the video track, if there is one.
     pub video: Option<Codec>,
-    /// The Opus track, if there is one.
+    /// The track of sound, if there is one.
     pub audio: Option<AudioIn>,
 }
 
@@ -254,6 +257,15 @@ impl Graph {
         video.map_or(Duration::ZERO, VideoTrack::lag)
     }
 
+    /// Whether it takes what it is given: of pictures, and of sound.
+    #[must_use]
+    pub fn passages(&self) -> [Option<Passage>; 2] {
+        [
+            self.video.as_ref().map(VideoTrack::passage),
+            self.audio.as_ref().map(AudioTrack::passage),
+        ]
+    }
+
     /// What waits in it.
     #[must_use]
     pub fn buffers(&self) -> Vec<Buffer> {
@@ -396,7 +408,10 @@ mod tests {
         );
 
         let installed = Equipment::installed(|it| !it.is_hardware()).unwrap();
-        let audio = Some(AudioIn { stereo: false });
+        let audio = Some(AudioIn {
+            codec: Codec::Opus,
+            stereo: false,
+        });
         for (video, encodes, sound) in [
             (Some(Codec::H264), false, AudioOut::Opus),
             (Some(Codec::H265), false, AudioOut::Opus),

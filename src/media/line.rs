@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use bytes::Bytes;
 use gst::prelude::*;
 use gstreamer as gst;
 use gstreamer_app::AppSrc;
@@ -25,7 +26,7 @@ pub(super) struct Unit {
     pub(super) at: Duration,
     pub(super) length: Option<Duration>,
     pub(super) keyframe: bool,
-    pub(super) data: Arc<[u8]>,
+    pub(super) data: Bytes,
 }
 
 impl Unit {
@@ -71,6 +72,15 @@ impl Progress {
     }
 }
 
+/// What waits at an entrance, and what has come through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Passage {
+    /// Bytes that wait.
+    pub waiting: u64,
+    /// The time of the newest unit that has come through, in ns, plus one; zero before the first.
+    pub through: u64,
+}
+
 /// The entrance of a chain of elements.
 #[derive(Debug, Clone)]
 pub(super) struct Line {
@@ -79,15 +89,18 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Makes the `appsrc`. With `block` given, a push waits while that much is queued; without,
-    /// the caller keeps to limits of its own.
+    /// Makes the `appsrc`; of units whose caps are not known yet, [`Self::set_caps`] says them. With
+    /// `block` given, a push waits while that much is queued; without, the caller keeps to limits of
+    /// its own.
     pub(super) fn new(
         name: &'static str,
-        caps: &gst::Caps,
+        caps: Option<&gst::Caps>,
         block: Option<Limits>,
     ) -> Result<Self, MediaError> {
         let element = make("appsrc", name)?;
-        set(&element, "caps", caps.clone())?;
+        if let Some(caps) = caps {
+            set(&element, "caps", caps.clone())?;
+        }
         set(&element, "format", gst::Format::Time)?;
         set(&element, "max-bytes", 0_u64)?;
         if let Some(limits) = block {
@@ -96,7 +109,10 @@ impl Line {
             set(&element, "max-time", clock_time(limits.span).nseconds())?;
         }
         let progress = Arc::new(Progress::default());
-        watch(&pad(&element, "src")?, &progress);
+        let out = pad(&element, "src")?;
+        watch(&out, &progress);
+        #[cfg(feature = "test-hooks")]
+        super::wedge::hang_when_told(&out);
         let src = element
             .downcast::<AppSrc>()
             .map_err(|_| failed(name, "creation"))?;
@@ -105,6 +121,11 @@ impl Line {
 
     pub(super) fn element(&self) -> &gst::Element {
         self.src.upcast_ref()
+    }
+
+    /// What the units that are pushed from now on are.
+    pub(super) fn set_caps(&self, caps: &gst::Caps) {
+        self.src.set_caps(Some(caps));
     }
 
     /// Pushes a unit; a blocking line waits for room. False when the graph is going down.
@@ -149,6 +170,14 @@ impl Line {
     /// Bytes that wait in it.
     pub(super) fn waiting(&self) -> u64 {
         self.src.current_level_bytes()
+    }
+
+    /// Whether what is pushed comes out.
+    pub(super) fn passage(&self) -> Passage {
+        Passage {
+            waiting: self.waiting(),
+            through: self.progress.out.load(Relaxed),
+        }
     }
 
     /// The most bytes that have been found waiting when one more was pushed.

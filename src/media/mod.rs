@@ -6,6 +6,7 @@
 //! ```text
 //!  H.264 ─► feed ─► h264parse, H.265 ─► feed ─► h265parse ──────────────────────┐
 //!  VP8 … ─► feed ─► decoder ─► in-flight limit ─► encoder ─► line ─► h264parse ─┼─► mpegtsmux ─► Output
+//!  I420 ─► feed ─────────────► in-flight limit ─► encoder ─► line ─► h264parse ─┤
 //!  Opus ──► fill ─► feed ─► opusdec ─► audiorate ─► AAC encoder ─► aacparse ────┘
 //! ```
 //!
@@ -40,6 +41,7 @@ mod limit;
 mod line;
 mod mux;
 mod opus;
+mod pcm;
 pub mod probe;
 mod saving;
 mod scale;
@@ -51,16 +53,19 @@ mod transit;
 mod treatment;
 pub mod verdict;
 mod video;
+#[cfg(feature = "test-hooks")]
+mod wedge;
 
 pub use copied::Copied;
 pub use counts::{AudioCounts, Counts, Drops, VideoCounts};
-pub use elements::{Version, init, records, version};
+pub use elements::{Version, init, known, records, version};
 pub use equipment::{Equipment, EquipmentTeller, EquipmentWatch};
 pub use error::{MediaError, Part};
 pub use gate::DropReason;
 pub use graph::{
     Admission, AudioIn, AudioOut, Ending, Finished, Graph, GraphSettings, InFlight, Layout,
 };
+pub use line::Passage;
 pub use mux::{Output, OutputClosed};
 pub use saving::{Pictures, Saving};
 pub use transcode::Coders;

@@ -19,6 +19,7 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use gst::prelude::*;
 use gstreamer as gst;
 use gstreamer_app::{AppSink, AppSinkCallbacks};
@@ -39,6 +40,7 @@ use super::scale::{Form, Scaler};
 use super::stall::Stall;
 use super::transit::Transit;
 use super::{InFlight, MediaError, Part};
+use crate::bitstream::PictureSize;
 use crate::buffers::{self, Buffer, amount};
 use crate::room::Codec;
 
@@ -80,6 +82,19 @@ impl Coders {
 /// The caps of units that are to be decoded.
 pub(super) fn caps(codec: Codec) -> gst::Caps {
     decoder::caps(codec, NOMINAL_RATE)
+}
+
+/// The caps of pictures that come decoded, as [`crate::bitstream::raw`] lays them out.
+pub(super) fn raw_caps(size: PictureSize) -> gst::Caps {
+    gst::Caps::builder("video/x-raw")
+        .field("format", "I420")
+        .field("width", size.width.cast_signed())
+        .field("height", size.height.cast_signed())
+        .field(
+            "framerate",
+            gst::Fraction::new(NOMINAL_RATE.cast_signed(), 1),
+        )
+        .build()
 }
 
 /// A mark that says, where it arrives, that nothing comes before `until`.
@@ -454,6 +469,6 @@ pub(super) fn read_unit(sample: &gst::Sample) -> Option<Unit> {
         at: Duration::from(segment.to_running_time(buffer.pts()?)?),
         length: None,
         keyframe: !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT),
-        data: buffer.map_readable().ok()?.as_slice().into(),
+        data: Bytes::copy_from_slice(buffer.map_readable().ok()?.as_slice()),
     })
 }

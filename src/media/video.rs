@@ -10,12 +10,13 @@ use super::counts::{Counters, VideoCounts};
 use super::feed::Feed;
 use super::gate::Gate;
 use super::level::Limits;
-use super::line::{Line, TICK, Unit};
+use super::line::{Line, Passage, TICK, Unit};
 use super::mux::Mux;
 use super::saving::{Pictures, Saving};
 use super::transcode::Transcoder;
 use super::treatment::Treatment;
 use super::{Admission, DropReason, GraphSettings, MediaError, transcode};
+use crate::bitstream::{PictureSize, raw};
 use crate::buffers::{self, Buffer, amount};
 use crate::room::{AccessUnit, Codec};
 
@@ -25,8 +26,22 @@ const LIMITS: Limits = Limits {
     span: Duration::from_secs(3),
 };
 
+/// Two pictures of 1080 lines; of larger ones one waits. How many of them there are at all is
+/// limited where they come from.
+const RAW_LIMITS: Limits = Limits {
+    bytes: 8 * 1024 * 1024,
+    span: Duration::from_secs(3),
+};
+
 /// Video that pauses for less holds the sound back in the mux, which costs nothing.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// What is known of pictures that come decoded.
+#[derive(Debug, Default)]
+struct Decoded {
+    /// How large they are, once one has come.
+    size: Option<PictureSize>,
+}
 
 /// The entrance for video.
 #[derive(Debug)]
@@ -44,6 +59,8 @@ pub(super) struct VideoTrack {
     /// that pictures come at an even pace.
     copied: Option<Copied>,
     transcoder: Option<Transcoder>,
+    /// Of pictures that come decoded.
+    decoded: Option<Decoded>,
     counters: Arc<Counters>,
 }
 
@@ -61,16 +78,21 @@ impl VideoTrack {
         let copied = treatment.copied();
         let (feed, transcoder, blocking) = match treatment {
             Treatment::Copied(copied) => {
-                let feed = Feed::new("video", &copied.caps(), LIMITS)?;
+                let feed = Feed::new("video", Some(&copied.caps()), LIMITS)?;
                 copied.link(pipeline, mux, feed.line(), counters)?;
                 (feed, None, None)
             }
             Treatment::Encoded => {
                 let none = MediaError::Layout("nothing to decode and encode with was chosen");
                 let coders = settings.coders.ok_or(none)?;
-                let feed = Feed::new("video", &transcode::caps(codec), LIMITS)?;
+                let feed = if codec.is_decoded() {
+                    Feed::new("video", None, RAW_LIMITS)?
+                } else {
+                    Feed::new("video", Some(&transcode::caps(codec)), LIMITS)?
+                };
                 let encoded = transcode::OUTPUT;
-                let line = Line::new("encoded-video", &encoded.caps(), Some(transcode::ENCODED))?;
+                let caps = encoded.caps();
+                let line = Line::new("encoded-video", Some(&caps), Some(transcode::ENCODED))?;
                 let line_in = feed.line();
                 let transcoder =
                     transcode::build(pipeline, coders, settings, line_in, &line, counters)?;
@@ -83,6 +105,7 @@ impl VideoTrack {
             feed,
             copied,
             transcoder,
+            decoded: codec.is_decoded().then(Decoded::default),
             gate: Gate::new(),
             pictures: settings.saving.pictures,
             keeps_damaged: settings.keep_damaged && copied.is_some(),
@@ -100,16 +123,7 @@ impl VideoTrack {
         match self.admit(at, unit) {
             Ok(at) => {
                 self.last = Some(at);
-                let entering = |data| Unit {
-                    at: at + self.lead,
-                    length: None,
-                    keyframe: unit.keyframe,
-                    data,
-                };
-                match self.copied {
-                    Some(copied) => self.feed.gather(entering(copied.delimited(&unit.data))),
-                    None => self.feed.push(entering(Arc::clone(&unit.data))),
-                };
+                self.enter(at, unit);
                 let counters = &self.counters.video;
                 counters.accepted(unit.data.len(), self.feed.waiting());
                 Admission::Accepted
@@ -121,6 +135,28 @@ impl VideoTrack {
         }
     }
 
+    fn enter(&mut self, at: Duration, unit: &AccessUnit) {
+        let entering = |data| Unit {
+            at: at + self.lead,
+            length: None,
+            keyframe: unit.keyframe,
+            data,
+        };
+        if let Some(decoded) = &mut self.decoded {
+            let Some((now, pixels)) = raw::pixels(&unit.data) else {
+                return;
+            };
+            if decoded.size.replace(now) != Some(now) {
+                self.feed.line().set_caps(&transcode::raw_caps(now));
+            }
+            self.feed.push(entering(pixels));
+        } else if let Some(copied) = self.copied {
+            self.feed.gather(entering(copied.delimited(&unit.data)));
+        } else {
+            self.feed.push(entering(unit.data.clone()));
+        }
+    }
+
     /// When the unit is to be shown, or why it may not enter.
     fn admit(&mut self, at: Duration, unit: &AccessUnit) -> Result<Duration, DropReason> {
         if self.ended {
@@ -129,6 +165,9 @@ impl VideoTrack {
         if at < self.base {
             return Err(DropReason::Late);
         }
+        if self.decoded.is_some() && raw::size(&unit.data).is_none() {
+            return Err(DropReason::Discontinuity);
+        }
         if self.pictures.refuse(unit.keyframe) {
             self.gate.spare();
             return Err(DropReason::Spared);
@@ -136,8 +175,10 @@ impl VideoTrack {
         let at = self.last.map_or(at, |last| at.max(last + TICK));
         let room = self.feed.has_room(at + self.lead).then_some(());
         let room = room.ok_or_else(|| self.counters.why_full());
-        let joins_on = unit.contiguous || self.keeps_damaged;
-        self.gate.admit(unit.keyframe, joins_on, room)?;
+        // What is decoded builds on nothing.
+        let decoded = self.decoded.is_some();
+        let joins_on = unit.contiguous || self.keeps_damaged || decoded;
+        self.gate.admit(unit.keyframe || decoded, joins_on, room)?;
         Ok(at)
     }
 
@@ -167,6 +208,11 @@ impl VideoTrack {
         if let Some(transcoder) = &self.transcoder {
             transcoder.save(saving);
         }
+    }
+
+    /// Whether the graph takes what it is given.
+    pub(super) fn passage(&self) -> Passage {
+        self.feed.line().passage()
     }
 
     /// How far pictures that are encoded again are behind those that came.

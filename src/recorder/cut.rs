@@ -297,6 +297,7 @@ impl Cutter {
                 .filter(|active| active.delivered && !active.track.muted)
                 .map(|active| active.track.codec),
             audio: self.audio.as_ref().map(|a| AudioIn {
+                codec: a.track.codec,
                 stereo: a.track.stereo,
             }),
         }
@@ -311,7 +312,8 @@ impl Cutter {
             return None;
         }
         let active = self.video.as_mut()?;
-        if unit.keyframe {
+        // What is decoded builds on nothing.
+        if unit.keyframe || active.track.codec.is_decoded() {
             active.waits = None;
             active.damaged = false;
             return None;

@@ -13,6 +13,7 @@ use super::manifest::{ClockRecord, CoderRecord, GapRecord, LayerRecord, LevelRec
 use super::wall_clock::{Step, WallClock};
 use super::{DropReason, Findings};
 use crate::bitstream::PictureSize;
+use crate::events;
 use crate::governor::Change;
 use crate::room::Kind;
 
@@ -76,7 +77,7 @@ impl Journal {
                 room = self.room.as_str(),
                 participant = self.participant.as_str(),
                 kind = kind.as_str(),
-                cause = closed.gap.cause.as_str(),
+                reason = closed.gap.cause.as_str(),
                 seconds = closed.gap.length.as_secs_f64(),
                 "frames again after a gap"
             );
@@ -143,6 +144,7 @@ impl Journal {
             return;
         };
         tracing::warn!(
+            message_id = events::CLOCK_SET,
             room = self.room.as_str(),
             participant = self.participant.as_str(),
             seconds = (to - from).as_seconds_f64(),
@@ -196,18 +198,19 @@ impl Journal {
 
     fn warn(&self, gap: &Gap) {
         let (room, participant) = (self.room.as_str(), self.participant.as_str());
-        let (kind, cause) = (gap.kind.as_str(), gap.cause.as_str());
-        let reason = gap.cause.reason().map(DropReason::as_str);
+        let (kind, reason) = (gap.kind.as_str(), gap.cause.as_str());
+        let dropped = gap.cause.reason().map(DropReason::as_str);
         let seconds = gap.length.as_secs_f64();
         if gap.cause.is_wanted() {
-            tracing::info!(room, participant, kind, cause, seconds, "no frames");
+            tracing::info!(room, participant, kind, reason, seconds, "no frames");
         } else {
             tracing::warn!(
+                message_id = events::GAP,
                 room,
                 participant,
                 kind,
-                cause,
                 reason,
+                dropped,
                 seconds,
                 "long gap between frames"
             );

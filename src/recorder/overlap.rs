@@ -44,7 +44,6 @@ impl Overlap {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use proptest::prelude::*;
 
@@ -66,7 +65,7 @@ mod tests {
                     at: Duration::from_millis(now),
                     keyframe: true,
                     contiguous: true,
-                    data: Arc::from([0_u8]),
+                    data: bytes::Bytes::from_static(&[0]),
                 });
                 prop_assert!(overlap.units.len() <= MOST);
             }

@@ -24,12 +24,14 @@ mod coding;
 mod endings;
 mod intake;
 mod permit;
+mod progress;
 mod thrift;
 
 pub use super::failure::{RecordingError, one_line};
 pub use super::input::{INBOX, RecordingSetup};
 
 use self::coding::Coding;
+use self::endings::say_sealed;
 use self::intake::Incoming;
 use self::permit::Permit;
 use self::thrift::Thrift;
@@ -106,6 +108,7 @@ async fn run_on(
         spared_since: None,
         kinds: BTreeMap::new(),
         awake: Instant::now(),
+        turns: 0,
         setup,
         commands,
         progress,
@@ -155,6 +158,8 @@ struct Recording {
     kinds: BTreeMap<TrackId, Kind>,
     /// When this task last did anything.
     awake: Instant,
+    /// How often it has looked around.
+    turns: u64,
     /// Units until the first segment opens, at most [`MAX_HELD`].
     held: VecDeque<Incoming>,
     held_bytes: usize,
@@ -348,6 +353,7 @@ impl Recording {
         });
         let (writer, events) = made.await.map_err(RecordingError::Thread)??;
         tracing::info!(
+            message_id = crate::events::RECORDING_BEGUN,
             room = self.setup.room.as_str(),
             participant = self.setup.participant.identity.as_str(),
             folder = %writer.folder().display(),
@@ -412,31 +418,6 @@ impl Recording {
         });
     }
 
-    fn tell_progress(&self) {
-        let mut tally = self.total.clone();
-        tally.add(&self.unsegmented);
-        if let Some(segment) = &self.segment {
-            tally.add(&segment.tally());
-        }
-        let disk = self
-            .writer
-            .as_ref()
-            .map(|(writer, _)| *writer.progress().borrow());
-        let length = if self.writer.is_some() {
-            self.end.saturating_sub(self.zero)
-        } else {
-            Duration::ZERO
-        };
-        self.progress.send_replace(RecordingProgress {
-            disk: disk.unwrap_or_default(),
-            length,
-            tally,
-            lag: self.lag(Instant::now()),
-            buffers: self.buffers(),
-            longest_gap: self.journal.longest_gap(),
-        });
-    }
-
     async fn seal(mut self, error: Option<RecordingError>) -> RecordingSummary {
         let end = self.end.max(self.media_time(Instant::now()));
         // Units of the last moment have a length that only their successors would tell.
@@ -465,7 +446,12 @@ impl Recording {
                 let nothing = Journal::new("", "", Duration::ZERO);
                 let journal = std::mem::replace(&mut self.journal, nothing);
                 writer.describe(self.description(journal.finish(end)));
-                Some(finish_writer(writer, events).await)
+                let hear = |event| {
+                    if let WriterEvent::Sealed(index, record) = event {
+                        say_sealed(&self.setup, index, record.bytes);
+                    }
+                };
+                Some(finish_writer(writer, events, hear).await)
             }
         };
         RecordingSummary::new(&self.setup, outcome, tally, error)

@@ -14,14 +14,19 @@ const SEAL: Duration = Duration::from_secs(10);
 /// The folder, none where nothing was recorded, and how the writer ended.
 pub(super) type Sealed = (Option<PathBuf>, Result<Outcome, RecordingError>);
 
-/// Waits until everything is sealed, or gives the disk up.
+/// Waits until everything is sealed, or gives the disk up. `hear` is given what the writer says.
 pub(super) async fn finish_writer(
     writer: WriterHandle,
     mut events: mpsc::Receiver<WriterEvent>,
+    hear: impl Fn(WriterEvent),
 ) -> Sealed {
     let folder = writer.folder().to_owned();
     // The outcome says all that the events would; taking them keeps the writer going.
-    let drain = async { while events.recv().await.is_some() {} };
+    let drain = async {
+        while let Some(event) = events.recv().await {
+            hear(event);
+        }
+    };
     let finished = async { tokio::join!(writer.finish(), drain).0 };
     let outcome = match tokio::time::timeout(SEAL, finished).await {
         Ok(outcome) => outcome.map_err(RecordingError::from),

@@ -218,7 +218,8 @@ impl<F: Send> SegmentFile<F> {
         let (rest, bad_sync) = (self.segment.rest_bytes(), self.scan.result().bad_sync);
         if rest > 0 || bad_sync > 0 {
             tracing::warn!(
-                SEGMENT = %self.index,
+                folder = %self.folder.display(),
+                segment = %self.index,
                 rest,
                 bad_sync,
                 "the muxer left out bytes: half a packet at the end, or packets without 0x47"

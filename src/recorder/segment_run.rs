@@ -12,7 +12,7 @@ use super::{
 use crate::buffers::Buffer;
 use crate::media::{
     Admission, AudioOut, Copied, DropReason, Ending, Graph, GraphSettings, Layout, MediaError,
-    Output, OutputClosed, Saving, Treatment,
+    Output, OutputClosed, Passage, Saving, Treatment,
 };
 use crate::room::{AccessUnit, Kind, Track};
 
@@ -126,6 +126,11 @@ impl SegmentRun {
     /// From the next picture on video gives up this and no more.
     pub fn save(&mut self, saving: Saving) {
         self.graph.save(saving);
+    }
+
+    /// Whether its graph takes what it is given: of pictures, and of sound.
+    pub fn passages(&self) -> [Option<Passage>; 2] {
+        self.graph.passages()
     }
 
     /// How far pictures that are encoded again are behind those that came.

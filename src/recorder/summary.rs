@@ -12,11 +12,17 @@ use super::recording::{RecordingError, RecordingSetup};
 use super::sealing::Sealed;
 use super::tally::{KindTally, Tally};
 use crate::buffers::Buffer;
+use crate::media::Passage;
 use crate::room::Source;
 
 /// A running recording.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RecordingProgress {
+    /// How often its task has looked around: ten times a second.
+    pub turns: u64,
+    /// Whether its graph takes what it is given: of pictures, and of sound. None where it has no
+    /// such track, or there is no graph.
+    pub passages: [Option<Passage>; 2],
     /// What reached the disk.
     pub disk: Progress,
     /// Media recorded so far.

@@ -11,6 +11,7 @@ pub mod selection;
 pub mod synthetic;
 #[cfg(test)]
 pub(crate) mod test_track;
+pub mod timeline;
 
 pub use events::{COMMAND_QUEUE, Interruption, RoomCommand, RoomEnd, RoomEvent, Sending, TrackEnd};
 pub use queue::{
@@ -24,6 +25,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 /// A track's name in the room, unique within it (LiveKit: the track SID, `TR_…`).
@@ -147,7 +149,7 @@ impl Kind {
     }
 }
 
-/// How the access units of a track are encoded.
+/// How the access units of a track are encoded, if they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Codec {
@@ -163,6 +165,10 @@ pub enum Codec {
     Av1,
     /// Opus, one packet an access unit, 48 kHz.
     Opus,
+    /// A decoded picture, as [`crate::bitstream::raw`] lays it out.
+    I420,
+    /// Decoded sound: 16 bits a sample, little-endian, 48 kHz, channels interleaved.
+    Pcm,
 }
 
 impl Codec {
@@ -176,15 +182,23 @@ impl Codec {
             Self::Vp9 => "vp9",
             Self::Av1 => "av1",
             Self::Opus => "opus",
+            Self::I420 => "i420",
+            Self::Pcm => "pcm",
         }
+    }
+
+    /// Whether its source has decoded it: no unit builds on another one.
+    #[must_use]
+    pub const fn is_decoded(self) -> bool {
+        matches!(self, Self::I420 | Self::Pcm)
     }
 
     /// Picture or sound.
     #[must_use]
     pub const fn kind(self) -> Kind {
         match self {
-            Self::H264 | Self::H265 | Self::Vp8 | Self::Vp9 | Self::Av1 => Kind::Video,
-            Self::Opus => Kind::Audio,
+            Self::H264 | Self::H265 | Self::Vp8 | Self::Vp9 | Self::Av1 | Self::I420 => Kind::Video,
+            Self::Opus | Self::Pcm => Kind::Audio,
         }
     }
 }
@@ -223,7 +237,7 @@ pub struct Track {
     pub muted: bool,
 }
 
-/// One encoded picture, or one packet of sound, complete.
+/// One picture, or one packet of sound, complete.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AccessUnit {
     /// When it was captured, on the source's timeline: one clock for all tracks of a
@@ -233,8 +247,8 @@ pub struct AccessUnit {
     pub keyframe: bool,
     /// Whether nothing is missing between the unit before and this one.
     pub contiguous: bool,
-    /// The encoded bytes, in the format that [`Codec`] names.
-    pub data: Arc<[u8]>,
+    /// The bytes, in the format that [`Codec`] names.
+    pub data: Bytes,
 }
 
 impl fmt::Debug for AccessUnit {

@@ -71,6 +71,8 @@ struct Level {
 
 #[derive(Debug, Default)]
 struct State {
+    /// Turns of the source's loop.
+    beats: u64,
     bytes: usize,
     /// The most bytes there have been.
     high_water: usize,
@@ -118,6 +120,12 @@ impl EventSender {
         (sender, receiver)
     }
 
+    /// The source goes on, also where it has nothing to tell: to be called each second at least.
+    pub fn beat(&self) {
+        let mut state = self.level.lock();
+        state.beats = state.beats.wrapping_add(1);
+    }
+
     /// Sends what must not be lost, waiting for room in the queue.
     ///
     /// # Errors
@@ -162,6 +170,19 @@ impl EventSender {
         self.put(RoomEvent::Media { id, unit })
     }
 
+    /// A unit of the track was dropped on its way here: it is told of like one that found the queue
+    /// full.
+    ///
+    /// # Errors
+    /// When the receiver is gone.
+    pub fn lost(&self, id: &TrackId) -> Result<(), ReceiverGone> {
+        if self.queue.is_closed() {
+            return Err(ReceiverGone);
+        }
+        self.level.dropped(id.clone());
+        Ok(())
+    }
+
     fn put(&self, event: RoomEvent) -> Result<Delivery, ReceiverGone> {
         match self.queue.try_send(event) {
             Ok(()) => Ok(Delivery::Queued),
@@ -182,6 +203,12 @@ impl EventReceiver {
     #[must_use]
     pub fn buffer(&self, name: &'static str) -> Buffer {
         self.level.buffer(name)
+    }
+
+    /// How often the source has said that it goes on; zero before it has come so far.
+    #[must_use]
+    pub fn beats(&self) -> u64 {
+        self.level.lock().beats
     }
 
     /// The next event; none when all senders are gone and all they sent was given out.

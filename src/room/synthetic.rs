@@ -36,6 +36,7 @@ pub fn run(
     let start = Instant::now();
     let mut until = Duration::ZERO;
     while until < length {
+        events.beat();
         until = (until + AHEAD).min(length);
         for (kind, mut unit) in card.next_units(until)? {
             std::thread::sleep(unit.at.saturating_sub(start.elapsed()));

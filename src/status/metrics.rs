@@ -2,19 +2,22 @@
 
 use std::fmt::{self, Display, Write};
 
-use super::snapshot::Status;
+use super::snapshot::{RoomState, Status};
+use super::told::Told;
 use crate::governor::Level;
+use crate::storage::StorageState;
 
 /// Writes all of it.
-pub(super) fn text(status: &Status) -> String {
+pub(super) fn text(told: &Told) -> String {
     let mut out = Text::default();
     // A String takes whatever is written to it.
-    let _ = write_all(&mut out, status);
+    let _ = write_all(&mut out, told);
     out.0
 }
 
-fn write_all(out: &mut Text, status: &Status) -> fmt::Result {
-    let Status { memory, .. } = status;
+fn write_all(out: &mut Text, told: &Told) -> fmt::Result {
+    let status = &told.status;
+    let Status { memory, .. } = &**status;
     out.family("info", "gauge", "What runs; always 1.")?;
     out.sample("info", &[("version", status.version)], 1)?;
     out.single(
@@ -23,6 +26,11 @@ fn write_all(out: &mut Text, status: &Status) -> fmt::Result {
         "Since the start.",
         status.uptime_s,
     )?;
+
+    let healthy = u8::from(told.health.healthy);
+    out.single("healthy", "gauge", "1 while nothing hangs.", healthy)?;
+    disk(out, told)?;
+    rooms(out, status)?;
 
     out.family("level", "gauge", "1 at the level of quality that holds.")?;
     for level in Level::ALL {
@@ -89,6 +97,46 @@ fn write_all(out: &mut Text, status: &Status) -> fmt::Result {
     )?;
     buffers(out, status)?;
     recordings(out, status)
+}
+
+fn disk(out: &mut Text, told: &Told) -> fmt::Result {
+    let disk = &told.disk;
+    let ready = u8::from(disk.state == StorageState::Ready.as_str());
+    out.single(
+        "disk_ready",
+        "gauge",
+        "1 while the disk takes recordings.",
+        ready,
+    )?;
+    for (name, help, value) in [
+        ("disk_free_bytes", "Free for recordings.", disk.free_bytes),
+        (
+            "disk_floor_bytes",
+            "Bytes that are to stay free.",
+            disk.floor_bytes,
+        ),
+        (
+            "disk_recordings_bytes",
+            "What all recordings together take.",
+            disk.recordings_bytes,
+        ),
+    ] {
+        if let Some(value) = value {
+            out.single(name, "gauge", help, value)?;
+        }
+    }
+    Ok(())
+}
+
+fn rooms(out: &mut Text, status: &Status) -> fmt::Result {
+    out.family("room_state", "gauge", "1 at the state that the room is in.")?;
+    for it in &status.rooms {
+        for state in RoomState::ALL {
+            let labels = [("room", it.room.as_str()), ("state", state.as_str())];
+            out.sample("room_state", &labels, u8::from(state == it.state))?;
+        }
+    }
+    Ok(())
 }
 
 fn buffers(out: &mut Text, status: &Status) -> fmt::Result {
@@ -250,12 +298,38 @@ impl Text {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{MemoryStatus, RecordingStatus};
+    use std::sync::Arc;
+
+    use tokio::sync::watch;
+
+    use super::super::{Known, MemoryStatus, RecordingStatus, RoomStatus};
     use super::*;
     use crate::buffers::{self, Buffer, Unit};
+    use crate::health::Health;
     use crate::recorder::DropReason;
     use crate::recorder::tally::KindTally;
     use crate::room::Source;
+    use crate::storage::{Space, Storage};
+
+    fn told() -> Told {
+        let storage = Storage {
+            space: Some(Space {
+                free: 5_000,
+                total: 9_000,
+            }),
+            ..Storage::default()
+        };
+        let health = Health {
+            healthy: true,
+            ..Health::default()
+        };
+        let known = Known {
+            status: watch::channel(Arc::new(status())).1,
+            health: watch::channel(Arc::new(health)).1,
+            storage: watch::channel(storage).1,
+        };
+        known.told()
+    }
 
     fn status() -> Status {
         let mut video = KindTally::default();
@@ -280,12 +354,20 @@ mod tests {
                 limit: 3,
                 dropped: 4,
             }]),
+            rooms: vec![RoomStatus {
+                room: "lobby".to_owned(),
+                state: RoomState::Recording,
+                state_s: 60,
+                last_error: None,
+                last_error_s: None,
+            }],
             recordings: vec![RecordingStatus {
                 room: "lobby".to_owned(),
                 participant: "a \"b\"\\c\nd".to_owned(),
                 source: Source::Camera,
                 duration_ms: 1,
                 bytes_written: 7,
+                bits_per_second: 2_000_000,
                 bytes_since_last_flush: 0,
                 encoder_lag_ms: 40,
                 disk_lag_ms: 0,
@@ -299,7 +381,7 @@ mod tests {
 
     #[test]
     fn each_figure_has_its_line() {
-        let text = text(&status());
+        let text = text(&told());
         let who = r#"room="lobby",participant="a \"b\"\\c\nd",source="camera""#;
         for line in [
             r#"reeld_info{version="1.2.3"} 1"#,
@@ -310,6 +392,11 @@ mod tests {
             r#"reeld_level{level="half_rate"} 1"#,
             r#"reeld_level{level="normal"} 0"#,
             "reeld_longest_gap_seconds 1.050",
+            "reeld_healthy 1",
+            "reeld_disk_ready 1",
+            "reeld_disk_free_bytes 5000",
+            r#"reeld_room_state{room="lobby",state="recording"} 1"#,
+            r#"reeld_room_state{room="lobby",state="refused"} 0"#,
             r#"reeld_buffer_high_water{buffer="inbox",unit="bytes"} 2"#,
             &format!("reeld_recording_bytes_written_total{{{who}}} 7"),
             &format!("reeld_recording_encoder_lag_seconds{{{who}}} 0.040"),
@@ -328,7 +415,7 @@ mod tests {
     /// Each line is of a family that was announced just before, once.
     #[test]
     fn families_stand_together() {
-        let text = text(&status());
+        let text = text(&told());
         let mut family = "";
         let mut seen = std::collections::BTreeSet::new();
         for line in text.lines() {

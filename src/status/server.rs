@@ -1,29 +1,30 @@
-//! Answers on a Unix socket.
+//! Answers on a Unix socket, and on an address where that is wanted.
 
 use std::convert::Infallible;
 use std::fs;
 use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream as StdStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-use super::metrics;
-use super::snapshot::Status;
+use super::answer::{Hosts, answer};
+use super::told::Known;
+use crate::events;
 
-/// Those who ask at the same time; more wait in the socket's own queue.
+/// Those who ask at the same time at one place; more wait in the socket's own queue.
 const AT_ONCE: usize = 8;
 
 /// Who has not asked and read in this time is left.
@@ -34,12 +35,6 @@ const AGAIN: Duration = Duration::from_millis(100);
 
 /// Owner and group may ask.
 const MODE: u32 = 0o660;
-
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const PROMETHEUS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4");
-const PLAIN: HeaderValue = HeaderValue::from_static("text/plain");
-
-const WHAT_THERE_IS: &str = "there is /status (JSON) and /metrics (Prometheus)\n";
 
 /// The socket can't be had.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +60,15 @@ pub enum StatusError {
         #[source]
         source: io::Error,
     },
+    /// The address can't be had.
+    #[error("{address}: status.listen can't be had; is the port taken, the address of this box?")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
 }
 
 /// Where to answer: as configured, else in the directory that systemd made for us; nowhere where
@@ -78,7 +82,7 @@ pub fn socket(configured: Option<&Path>, runtime_directory: Option<&Path>) -> Op
 /// Answers until it is dropped.
 #[derive(Debug)]
 pub struct Server {
-    path: PathBuf,
+    path: Option<PathBuf>,
     task: JoinHandle<()>,
 }
 
@@ -87,7 +91,7 @@ impl Server {
     ///
     /// # Errors
     /// Another process answers there, or the socket can't be made.
-    pub fn start(path: &Path, status: watch::Receiver<Arc<Status>>) -> Result<Self, StatusError> {
+    pub fn start(path: &Path, known: Known) -> Result<Self, StatusError> {
         clear(path)?;
         let failed = |source| StatusError::Bind {
             path: path.to_owned(),
@@ -96,9 +100,38 @@ impl Server {
         let listener = UnixListener::bind(path).map_err(failed)?;
         fs::set_permissions(path, fs::Permissions::from_mode(MODE)).map_err(failed)?;
         tracing::info!(socket = %path.display(), "status is told");
+        let accept = async move || listener.accept().await.map(|(stream, _)| stream);
         Ok(Self {
-            path: path.to_owned(),
-            task: tokio::spawn(listen(listener, status)),
+            path: Some(path.to_owned()),
+            task: tokio::spawn(listen(accept, known, Hosts::Any)),
+        })
+    }
+
+    /// Begins to answer at `address`. To be called where tokio runs.
+    ///
+    /// # Errors
+    /// The address can't be had.
+    pub fn listen(address: SocketAddr, known: Known) -> Result<Self, StatusError> {
+        let failed = |source| StatusError::Listen { address, source };
+        let listener = StdListener::bind(address).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        let listener = TcpListener::from_std(listener).map_err(failed)?;
+        let local = listener.local_addr().map_err(failed)?;
+        let hosts = if address.ip().is_loopback() {
+            tracing::info!(address = %local, "status is told");
+            Hosts::Local
+        } else {
+            tracing::warn!(
+                message_id = events::STATUS_OPEN,
+                address = %local,
+                "status is told to whoever reaches this address, without a password"
+            );
+            Hosts::Any
+        };
+        let accept = async move || listener.accept().await.map(|(stream, _)| stream);
+        Ok(Self {
+            path: None,
+            task: tokio::spawn(listen(accept, known, hosts)),
         })
     }
 }
@@ -106,8 +139,11 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.task.abort();
-        if let Err(error) = fs::remove_file(&self.path) {
-            tracing::debug!(path = %self.path.display(), %error, "the status socket stays behind");
+        let Some(path) = &self.path else {
+            return;
+        };
+        if let Err(error) = fs::remove_file(path) {
+            tracing::debug!(path = %path.display(), %error, "the status socket stays behind");
         }
     }
 }
@@ -128,31 +164,37 @@ fn clear(path: &Path) -> Result<(), StatusError> {
     }
 }
 
-async fn listen(listener: UnixListener, status: watch::Receiver<Arc<Status>>) {
+async fn listen<S>(accept: impl AsyncFn() -> io::Result<S>, known: Known, hosts: Hosts)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let places = Arc::new(Semaphore::new(AT_ONCE));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
             return;
         };
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let status = status.clone();
+        match accept().await {
+            Ok(stream) => {
+                let known = known.clone();
                 tokio::spawn(async move {
-                    serve(stream, status).await;
+                    serve(stream, known, hosts).await;
                     drop(place);
                 });
             }
             Err(error) => {
-                tracing::warn!(%error, "the status socket takes nobody for a moment");
+                tracing::warn!(%error, "status is told to nobody for a moment");
                 tokio::time::sleep(AGAIN).await;
             }
         }
     }
 }
 
-async fn serve(stream: UnixStream, status: watch::Receiver<Arc<Status>>) {
+async fn serve<S>(stream: S, known: Known, hosts: Hosts)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let answer = service_fn(move |request: Request<Incoming>| {
-        let answer = answer(&request, &status.borrow());
+        let answer = answer(&request, &known, hosts);
         async move { Ok::<_, Infallible>(answer) }
     });
     let connection = http1::Builder::new()
@@ -165,137 +207,5 @@ async fn serve(stream: UnixStream, status: watch::Receiver<Arc<Status>>) {
     }
 }
 
-fn answer(request: &Request<Incoming>, status: &Status) -> Response<Full<Bytes>> {
-    if request.method() != Method::GET && request.method() != Method::HEAD {
-        let mut refused = respond(StatusCode::METHOD_NOT_ALLOWED, PLAIN, WHAT_THERE_IS);
-        refused
-            .headers_mut()
-            .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return refused;
-    }
-    match request.uri().path() {
-        "/status" => match serde_json::to_vec(status) {
-            Ok(json) => respond(StatusCode::OK, JSON, json),
-            Err(error) => respond(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, error.to_string()),
-        },
-        "/metrics" => respond(StatusCode::OK, PROMETHEUS, metrics::text(status)),
-        _ => respond(StatusCode::NOT_FOUND, PLAIN, WHAT_THERE_IS),
-    }
-}
-
-fn respond(code: StatusCode, kind: HeaderValue, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body.into()));
-    *response.status_mut() = code;
-    response.headers_mut().insert(CONTENT_TYPE, kind);
-    response
-}
-
 #[cfg(test)]
-mod tests {
-    use std::io::{Read, Write};
-
-    use tempfile::TempDir;
-
-    use super::*;
-
-    fn ask(path: &Path, request: &str) -> String {
-        let mut stream = StdStream::connect(path).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(20)))
-            .unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    }
-
-    async fn asked(path: &Path, request: &'static str) -> String {
-        let path = path.to_owned();
-        tokio::task::spawn_blocking(move || ask(&path, request))
-            .await
-            .unwrap()
-    }
-
-    fn known() -> watch::Receiver<Arc<Status>> {
-        watch::channel(Arc::new(Status {
-            frames: 42,
-            ..Status::default()
-        }))
-        .1
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn who_asks_is_told_and_who_says_rubbish_disturbs_nobody() {
-        let dir = TempDir::new().unwrap();
-        let path = dir.path().join("reeld.sock");
-        let server = Server::start(&path, known()).unwrap();
-        let mode = fs::metadata(&path).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, MODE, "not for everybody");
-        // Those who hold a place and say nothing.
-        let silent: Vec<_> = (1..AT_ONCE)
-            .map(|_| StdStream::connect(&path).unwrap())
-            .collect();
-        let rubbish = asked(&path, "\x01\x02 rubbish\r\n\r\n").await;
-        assert!(rubbish.starts_with("HTTP/1.1 400"), "{rubbish}");
-        for (request, line, said) in [
-            (
-                "GET /status HTTP/1.1\r\nhost: x\r\n\r\n",
-                "HTTP/1.1 200",
-                "\"frames\":42",
-            ),
-            (
-                "GET /metrics HTTP/1.0\r\n\r\n",
-                "HTTP/1.0 200",
-                "reeld_frames_total 42",
-            ),
-            (
-                "GET / HTTP/1.1\r\nhost: x\r\n\r\n",
-                "HTTP/1.1 404",
-                "/metrics",
-            ),
-            (
-                "POST /status HTTP/1.1\r\nhost: x\r\n\r\n",
-                "HTTP/1.1 405",
-                "allow: GET",
-            ),
-        ] {
-            let answer = asked(&path, request).await;
-            assert!(answer.starts_with(line), "{answer}");
-            assert!(answer.contains(said), "{answer}");
-        }
-        drop(silent);
-        drop(server);
-        assert!(!path.exists());
-    }
-
-    #[tokio::test]
-    async fn a_socket_that_was_left_is_taken_and_nothing_else() {
-        let dir = TempDir::new().unwrap();
-        let path = dir.path().join("reeld.sock");
-        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-        assert!(path.exists(), "left by one who was killed");
-        let server = Server::start(&path, known()).unwrap();
-        let taken = Server::start(&path, known());
-        assert!(matches!(taken, Err(StatusError::Taken { .. })), "{taken:?}");
-        drop(server);
-        fs::write(&path, "somebody's notes").unwrap();
-        let file = Server::start(&path, known());
-        assert!(
-            matches!(file, Err(StatusError::NotASocket { .. })),
-            "{file:?}"
-        );
-        let nowhere = Server::start(&dir.path().join("none/reeld.sock"), known());
-        assert!(
-            matches!(nowhere, Err(StatusError::Bind { .. })),
-            "{nowhere:?}"
-        );
-    }
-
-    #[test]
-    fn the_configuration_goes_before_systemds_directory() {
-        let (a, b) = (Path::new("/a.sock"), Path::new("/run/reeld"));
-        assert_eq!(socket(Some(a), Some(b)), Some(a.to_owned()));
-        assert_eq!(socket(None, Some(b)), Some(b.join("reeld.sock")));
-        assert_eq!(socket(None, None), None);
-    }
-}
+mod tests;

@@ -28,8 +28,72 @@ pub struct Status {
     pub longest_gap_ms: u64,
     /// Each kind of queue.
     pub buffers: Vec<Alike>,
+    /// The rooms that are to be recorded.
+    pub rooms: Vec<RoomStatus>,
     /// What is recorded now.
     pub recordings: Vec<RecordingStatus>,
+}
+
+/// One room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RoomStatus {
+    /// Its name.
+    pub room: String,
+    /// How it stands.
+    pub state: RoomState,
+    /// For so many seconds.
+    pub state_s: u64,
+    /// The last error, whether or not it lasts.
+    pub last_error: Option<String>,
+    /// So many seconds ago.
+    pub last_error_s: Option<u64>,
+}
+
+/// How a room stands. The words never change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RoomState {
+    /// It is being joined.
+    Joining,
+    /// We are in it, and there is nothing to record.
+    Joined,
+    /// We are in it and record.
+    Recording,
+    /// The connection is being mended.
+    Interrupted,
+    /// It is not there, or has closed.
+    Waiting,
+    /// Its server can't be reached, or was lost.
+    Unreachable,
+    /// The server does not let us in.
+    Refused,
+}
+
+impl RoomState {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Joining,
+        Self::Joined,
+        Self::Recording,
+        Self::Interrupted,
+        Self::Waiting,
+        Self::Unreachable,
+        Self::Refused,
+    ];
+
+    /// The word in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Joining => "joining",
+            Self::Joined => "joined",
+            Self::Recording => "recording",
+            Self::Interrupted => "interrupted",
+            Self::Waiting => "waiting",
+            Self::Unreachable => "unreachable",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 /// What the governor knows.
@@ -60,6 +124,8 @@ pub struct RecordingStatus {
     pub duration_ms: u64,
     /// Bytes that reached its files.
     pub bytes_written: u64,
+    /// What that came to in the last seconds.
+    pub bits_per_second: u64,
     /// Those of them that a power cut would cost.
     pub bytes_since_last_flush: u64,
     /// By how much pictures leave the encoder late.

@@ -9,6 +9,7 @@ use super::inventory::Inventory;
 use super::retention::{self, Circumstances, Limits, Reason, Stock};
 use super::space;
 use super::state::{Look, Storage, StorageState, Trouble, verdict};
+use crate::events;
 use crate::recorder::deletion::{self, Deletion, Pause};
 use crate::recorder::recording::one_line;
 use crate::recorder::{self, RecorderError};
@@ -260,11 +261,16 @@ impl Custodian {
         let folder = one.path.display();
         match deletion::delete(&self.output, &one.path, pause) {
             Ok(Deletion::Deleted) => {
-                tracing::info!(%folder, bytes = one.bytes, reason = reason.as_str(), "recording deleted");
+                tracing::info!(
+                    message_id = events::RECORDING_DELETED,
+                    %folder, bytes = one.bytes, reason = reason.as_str(),
+                    "recording deleted"
+                );
                 Done::Gone
             }
             Ok(Deletion::Stripped) => {
                 tracing::warn!(
+                    message_id = events::RECORDING_DELETED,
                     %folder, bytes = one.bytes, reason = reason.as_str(),
                     "recording deleted; its folder stays because of files that are not ours"
                 );

@@ -13,6 +13,7 @@ use super::clock::Moment;
 use super::custodian::Custodian;
 use super::retention::Limits;
 use super::state::Storage;
+use crate::events;
 
 /// Between two looks at the free space: one system call that does not touch the disk.
 const LOOK: Duration = Duration::from_secs(1);
@@ -72,7 +73,10 @@ impl Keeper {
             // Who finds it full meets the same error again, and calls again.
             Ok(()) | Err(TrySendError::Full(_)) => {}
             Err(TrySendError::Disconnected(_)) => {
-                tracing::error!("the thread of the storage has died, please report this");
+                tracing::error!(
+                    message_id = events::DIED,
+                    "the thread of the storage has died, please report this"
+                );
             }
         }
     }
@@ -119,11 +123,25 @@ fn announce(storage: &Storage, publish: &watch::Sender<Storage>) {
 fn say(storage: &Storage) {
     let free = storage.space.map(|space| space.free);
     let (used, floor) = (storage.used, storage.floor);
-    let state = storage.state.as_str();
     if storage.state.may_record() {
-        tracing::info!(state, free, floor, used, "storage: {}", storage.state);
+        tracing::info!(
+            message_id = events::STORAGE_BACK,
+            free,
+            floor,
+            used,
+            "storage: {}",
+            storage.state
+        );
     } else {
-        tracing::error!(state, free, floor, used, "storage: {}", storage.state);
+        tracing::error!(
+            message_id = events::STORAGE_PAUSED,
+            reason = storage.state.as_str(),
+            free,
+            floor,
+            used,
+            "storage: {}",
+            storage.state
+        );
     }
 }
 

@@ -8,6 +8,7 @@ use crate::rig::{LONG, Rig};
 use crate::script::ms;
 use crate::stage::card::Fault;
 use crate::stage::poll;
+use crate::stage::steady::steady;
 
 const CARD: u64 = 64 << 20;
 
@@ -57,40 +58,46 @@ fn assert_survives(fault: Fault) {
 
 #[test]
 fn a_card_that_fails_writes_is_used_again_once_it_is_mounted_again() {
-    assert_survives(Fault::Writes);
+    steady(|| {
+        assert_survives(Fault::Writes);
+    });
 }
 
 #[test]
 fn a_card_that_fails_flushes_is_used_again_once_it_is_mounted_again() {
-    assert_survives(Fault::Flushes);
+    steady(|| {
+        assert_survives(Fault::Flushes);
+    });
 }
 
 #[test]
 fn a_card_that_is_read_only_is_waited_for() {
-    let Some(mut rig) = Rig::on_card(
-        CARD,
-        Limits {
-            min_free: Some(0),
-            ..Limits::default()
-        },
-    ) else {
-        return;
-    };
-    // It can't be made read-only while anything is written there.
-    rig.room.unpublish("V");
-    rig.room.unpublish("A");
-    poll("a read-only card", LONG, || rig.card.read_only().ok());
-    rig.note_sealed();
-    rig.play_until("read_only");
-    let folders = rig.folders();
-    rig.publish("bob", "B");
-    rig.play(ms(6_000));
-    assert_eq!(rig.states, ["ready", "read_only"]);
-    assert_eq!(rig.folders(), folders);
-    rig.card.writable().unwrap();
-    rig.play_until_recorded();
-    rig.play(ms(1_500));
-    let after = rig.finish();
-    assert_eq!(after.states, ["ready", "read_only", "ready"]);
-    assert_eq!((after.of("ann").len(), after.of("bob").len()), (1, 1));
+    steady(|| {
+        let Some(mut rig) = Rig::on_card(
+            CARD,
+            Limits {
+                min_free: Some(0),
+                ..Limits::default()
+            },
+        ) else {
+            return;
+        };
+        // It can't be made read-only while anything is written there.
+        rig.room.unpublish("V");
+        rig.room.unpublish("A");
+        poll("a read-only card", LONG, || rig.card.read_only().ok());
+        rig.note_sealed();
+        rig.play_until("read_only");
+        let folders = rig.folders();
+        rig.publish("bob", "B");
+        rig.play(ms(6_000));
+        assert_eq!(rig.states, ["ready", "read_only"]);
+        assert_eq!(rig.folders(), folders);
+        rig.card.writable().unwrap();
+        rig.play_until_recorded();
+        rig.play(ms(1_500));
+        let after = rig.finish();
+        assert_eq!(after.states, ["ready", "read_only", "ready"]);
+        assert_eq!((after.of("ann").len(), after.of("bob").len()), (1, 1));
+    });
 }

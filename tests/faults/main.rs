@@ -22,3 +22,6 @@ mod script;
 mod stage;
 mod stalled;
 mod writer;
+
+// Where the scripted room looks for it.
+use stage::steady;

@@ -8,6 +8,7 @@ use reeld::storage::Limits;
 
 use crate::rig::{Aftermath, Rig};
 use crate::script::ms;
+use crate::stage::steady::steady;
 
 const CARD: u64 = 64 << 20;
 const STALL: Duration = Duration::from_secs(10);
@@ -29,20 +30,22 @@ fn record(change: impl FnOnce(RoomSettings) -> RoomSettings) -> Option<(Aftermat
 
 #[test]
 fn a_stall_that_fits_into_the_hand_over_costs_nothing() {
-    let Some((after, sent)) = record(|settings| RoomSettings {
-        writer: reeld::recorder::WriterSettings {
-            segment_duration: ms(6_000),
-            ..settings.writer
-        },
-        ..settings
-    }) else {
-        return;
-    };
-    assert_eq!(after.states, ["ready"]);
-    assert_eq!(after.pictures("ann"), sent);
-    let [ann] = after.of("ann")[..] else {
-        panic!("{} recordings", after.of("ann").len())
-    };
-    assert_eq!(ann.manifest.totals.drops.of(DropReason::Disk), 0);
-    assert_eq!(after.of("eve").len(), 1);
+    steady(|| {
+        let Some((after, sent)) = record(|settings| RoomSettings {
+            writer: reeld::recorder::WriterSettings {
+                segment_duration: ms(6_000),
+                ..settings.writer
+            },
+            ..settings
+        }) else {
+            return;
+        };
+        assert_eq!(after.states, ["ready"]);
+        assert_eq!(after.pictures("ann"), sent);
+        let [ann] = after.of("ann")[..] else {
+            panic!("{} recordings", after.of("ann").len())
+        };
+        assert_eq!(ann.manifest.totals.drops.of(DropReason::Disk), 0);
+        assert_eq!(after.of("eve").len(), 1);
+    });
 }

@@ -12,6 +12,7 @@
 #[allow(dead_code, reason = "the stage's own tests use the rest")]
 #[path = "../stage/card_files.rs"]
 mod card_files;
+mod decoded;
 mod encoding;
 mod rig;
 mod trouble;
@@ -115,7 +116,7 @@ fn garbage_of_h265_does_not_end_a_graph() {
             let spoilt = unit.data.iter().map(|byte| byte.wrapping_mul(31) ^ 0x55);
             unit.data = match n % 2 {
                 0 => spoilt.collect(),
-                _ => unit.data[..unit.data.len() / 2].into(),
+                _ => unit.data.slice(..unit.data.len() / 2),
             };
         }
     }
@@ -240,7 +241,10 @@ fn stereo_sound() {
     let units = units(None, true);
     let stereo = Layout {
         video: None,
-        audio: Some(AudioIn { stereo: true }),
+        audio: Some(AudioIn {
+            codec: Codec::Opus,
+            stereo: true,
+        }),
     };
     let mut rig = Rig::start(stereo, &settings());
     rig.play(&units, 0.0, 1.0);

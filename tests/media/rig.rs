@@ -49,7 +49,10 @@ pub fn coders(codec: Codec, encoder: &str) -> Option<Coders> {
 pub fn layout(video: Option<Codec>, audio: bool) -> Layout {
     Layout {
         video,
-        audio: audio.then_some(AudioIn { stereo: false }),
+        audio: audio.then_some(AudioIn {
+            codec: Codec::Opus,
+            stereo: false,
+        }),
     }
 }
 
@@ -366,10 +369,13 @@ impl File {
 
     /// The samples of the sound, and when the first was taken.
     pub fn sound(&self) -> Vec<i16> {
-        decode(&self.0, &["-map", "0:a", "-f", "s16le", "-ar", "48000"])
-            .chunks_exact(2)
-            .map(|pair| i16::from_le_bytes([pair[0], pair[1]]))
-            .collect()
+        decode(
+            &self.0,
+            &["-map", "0:a", "-f", "s16le", "-ar", "48000", "-ac", "1"],
+        )
+        .chunks_exact(2)
+        .map(|pair| i16::from_le_bytes([pair[0], pair[1]]))
+        .collect()
     }
 
     /// When each beep is heard, in seconds since the graph's time zero.

@@ -27,6 +27,7 @@ use stage::process::peak_memory;
 use stage::reeld::{self, Outcome, Recording, Reeld, gaps};
 use stage::scene::{ROOM, verify};
 use stage::server::{API_KEY, API_SECRET, Server};
+use stage::steady::steady;
 use stage::vendors::Vendors;
 use tempfile::TempDir;
 
@@ -191,27 +192,37 @@ fn megabytes(bytes: u64) -> f64 {
 /// What it does where nothing is short: otherwise the machine is tested, not the recorder.
 #[test]
 fn three_recordings_with_memory_to_spare() {
-    record(1_000 * MB, &IDENTITIES);
+    steady(|| {
+        record(1_000 * MB, &IDENTITIES);
+    });
 }
 
 #[test]
 fn one_recording_in_64_megabytes() {
-    record(64 * MB, &IDENTITIES[..1]);
+    steady(|| {
+        record(64 * MB, &IDENTITIES[..1]);
+    });
 }
 
 #[test]
 fn three_recordings_in_64_megabytes() {
-    record(64 * MB, &IDENTITIES);
+    steady(|| {
+        record(64 * MB, &IDENTITIES);
+    });
 }
 
 #[test]
 fn three_recordings_in_96_megabytes() {
-    record(96 * MB, &IDENTITIES);
+    steady(|| {
+        record(96 * MB, &IDENTITIES);
+    });
 }
 
 #[test]
 fn three_recordings_in_128_megabytes() {
-    record(128 * MB, &IDENTITIES);
+    steady(|| {
+        record(128 * MB, &IDENTITIES);
+    });
 }
 
 /// Trap: a limit that nobody enforces would prove nothing.

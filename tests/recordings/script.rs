@@ -17,6 +17,8 @@ use reeld::room::{
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::steady::publisher_was_late;
+
 #[path = "settings.rs"]
 mod settings;
 pub use settings::settings;
@@ -394,6 +396,7 @@ impl Room {
     }
 
     fn wait(mut self) -> Played {
+        publisher_was_late(self.worst_lag.as_secs_f64() * 1_000.0);
         let began = Instant::now();
         self.recorder.join().unwrap();
         let mut sent = self.sent_before;

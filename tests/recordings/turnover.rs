@@ -4,6 +4,7 @@ use reeld::daemon::settings::{RoomSettings, Turnover};
 
 use crate::files::Recording;
 use crate::script::{Played, Room, ms};
+use crate::steady::steady;
 use crate::{output, whole};
 
 /// Every recording, oldest first. Together they have every picture, and each begins before the
@@ -32,37 +33,41 @@ fn recordings_without_a_hole(played: &Played) -> Vec<Recording> {
 
 #[test]
 fn who_stays_long_is_recorded_in_pieces_without_a_hole() {
-    let output = output();
-    let mut room = Room::open_with_ann(RoomSettings {
-        turnover: Turnover {
-            after: ms(2_000),
-            bytes: None,
-        },
-        ..whole(&output)
+    steady(|| {
+        let output = output();
+        let mut room = Room::open_with_ann(RoomSettings {
+            turnover: Turnover {
+                after: ms(2_000),
+                bytes: None,
+            },
+            ..whole(&output)
+        });
+        room.play(ms(7_000));
+        let played = room.close();
+        let recordings = recordings_without_a_hole(&played);
+        assert!((3..=4).contains(&recordings.len()), "{}", recordings.len());
+        let longest = recordings.iter().map(|it| it.manifest.totals.duration);
+        assert!(longest.max().unwrap() < ms(4_000));
     });
-    room.play(ms(7_000));
-    let played = room.close();
-    let recordings = recordings_without_a_hole(&played);
-    assert!((3..=4).contains(&recordings.len()), "{}", recordings.len());
-    let longest = recordings.iter().map(|it| it.manifest.totals.duration);
-    assert!(longest.max().unwrap() < ms(4_000));
 }
 
 #[test]
 fn what_becomes_large_is_recorded_in_pieces_without_a_hole() {
-    let output = output();
-    let most = 100_000;
-    let mut room = Room::open_with_ann(RoomSettings {
-        turnover: Turnover {
-            after: ms(60_000),
-            bytes: Some(most),
-        },
-        ..whole(&output)
+    steady(|| {
+        let output = output();
+        let most = 100_000;
+        let mut room = Room::open_with_ann(RoomSettings {
+            turnover: Turnover {
+                after: ms(60_000),
+                bytes: Some(most),
+            },
+            ..whole(&output)
+        });
+        room.play(ms(6_000));
+        let played = room.close();
+        let recordings = recordings_without_a_hole(&played);
+        assert!(recordings.len() >= 2, "{}", recordings.len());
+        let (_, full) = recordings.split_last().unwrap();
+        assert!(full.iter().all(|it| it.manifest.totals.bytes >= most));
     });
-    room.play(ms(6_000));
-    let played = room.close();
-    let recordings = recordings_without_a_hole(&played);
-    assert!(recordings.len() >= 2, "{}", recordings.len());
-    let (_, full) = recordings.split_last().unwrap();
-    assert!(full.iter().all(|it| it.manifest.totals.bytes >= most));
 }

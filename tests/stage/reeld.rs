@@ -166,6 +166,20 @@ impl Reeld {
         self.process.signal("CONT");
     }
 
+    /// What `systemctl reload` does.
+    pub fn reload(&self) {
+        self.process.signal("HUP");
+    }
+
+    /// Waits until it has logged this.
+    pub fn await_log(&self, words: &str) {
+        super::poll(
+            &format!("{words:?} is logged"),
+            Duration::from_mins(1),
+            || self.log().contains(words).then_some(()),
+        );
+    }
+
     /// What `systemctl stop` does, and what came of it.
     pub fn terminate(self) -> Outcome {
         self.process.signal("TERM");

@@ -46,7 +46,7 @@ pub fn steady(test: impl Fn()) {
             resume_unwind(panic);
         }
         // Past the capture of a test's output, which is shown of failed tests only.
-        let name = std::thread::current().name().unwrap_or_default().to_owned();
+        let name = std::thread::current().name().unwrap_or("a test").to_owned();
         let _ = writeln!(
             std::io::stderr(),
             "{name}: tried again, the machine stood still for {machine:?}, a publisher was {publisher:?} late"

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
-use std::path::Path;
 
 use proptest::prelude::*;
 
@@ -94,7 +93,7 @@ fn a_mistake_in_a_variable_names_the_variable() {
 #[test]
 fn a_variable_that_is_not_utf8_is_named_and_not_shown() {
     let secret = OsString::from_vec(b"s3cr3t\xff".to_vec());
-    let error = load(None, [("LIVEKIT_TOKEN".into(), secret)], Flags::default()).unwrap_err();
+    let error = load(&[], [("LIVEKIT_TOKEN".into(), secret)], Flags::default()).unwrap_err();
     assert_eq!(
         error.to_string(),
         "environment variable LIVEKIT_TOKEN: is not valid UTF-8"
@@ -105,7 +104,7 @@ fn a_variable_that_is_not_utf8_is_named_and_not_shown() {
 fn a_mistake_in_a_flag_names_the_flag() {
     let mut flags = Flags::default();
     flags.set("--bitrate", "video.bitrate", 12);
-    let error = load(None, [], flags).unwrap_err();
+    let error = load(&[], [], flags).unwrap_err();
     assert_eq!(
         error.to_string(),
         "--bitrate: video.bitrate: invalid value: integer `12`, expected a whole number from \
@@ -219,6 +218,14 @@ fn a_wrong_value_in_the_file_is_answered_with_what_is_allowed() {
             "1:15: livekit.url: is no URL: write ws://, wss://, http:// or https:// and a host",
         ),
         (
+            "status.listen = \"localhost:9108\"",
+            "1:17: status.listen: is no address with a port: write \"127.0.0.1:9108\"",
+        ),
+        (
+            "status.listen = \"127.0.0.1:0\"",
+            "1:17: status.listen: is no address with a port: write \"127.0.0.1:9108\"",
+        ),
+        (
             "livekit.url = \"ws://:7880\"",
             "1:15: livekit.url: names no host: write ws://, wss://, http:// or https:// and a host",
         ),
@@ -322,14 +329,14 @@ fn a_long_room_name_is_refused_as_the_server_would() {
     table.insert("name".to_owned(), "x".repeat(300).into());
     flags.set("--room", "room", vec![table]);
     assert_eq!(
-        load(None, [], flags).unwrap_err().to_string(),
+        load(&[], [], flags).unwrap_err().to_string(),
         "--room: room: is 300 bytes long: LiveKit takes 1 to 256"
     );
 }
 
 #[test]
 fn a_file_that_cannot_be_read_is_named_with_the_cause() {
-    let error = check(Path::new("/nonexistent/reeld.toml")).unwrap_err();
+    let error = check(&["/nonexistent/reeld.toml".into()]).unwrap_err();
     assert_eq!(
         error.to_string(),
         "/nonexistent/reeld.toml: cannot read the configuration"

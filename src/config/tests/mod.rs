@@ -1,5 +1,6 @@
 //! The sources together: what is loaded, and which is stronger.
 
+mod layers;
 mod memory;
 mod mistakes;
 
@@ -42,7 +43,7 @@ impl File {
     }
 
     fn load(&self, variables: &[(&str, &str)], flags: Flags) -> Result<Loaded, String> {
-        load(Some(&self.path()), os(variables), flags).map_err(|error| self.shown(&error))
+        load(&[self.path()], os(variables), flags).map_err(|error| self.shown(&error))
     }
 
     /// The message, with the directory left out.
@@ -65,7 +66,7 @@ fn load_text(text: &str) -> Result<Config, String> {
 }
 
 fn load_variables(variables: &[(&str, &str)]) -> Result<Config, String> {
-    load(None, os(variables), Flags::default())
+    load(&[], os(variables), Flags::default())
         .map(|loaded| loaded.config)
         .map_err(|error| error.to_string())
 }
@@ -218,6 +219,7 @@ fn every_key_is_read_from_the_file() {
         drop_error = 8
         [status]
         socket = "/run/reeld/a.sock"
+        listen = "127.0.0.1:9108"
         [log]
         level = "warn,reeld=debug"
         [[room]]
@@ -294,6 +296,7 @@ fn every_key_is_read_from_the_file() {
         },
         status: Status {
             socket: Some("/run/reeld/a.sock".into()),
+            listen: Some("127.0.0.1:9108".parse().unwrap()),
         },
         log: Log {
             level: "warn,reeld=debug".to_owned(),

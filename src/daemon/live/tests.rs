@@ -27,7 +27,10 @@ fn running(number: u64) -> (Running, EventReceiver, watch::Sender<RecordingProgr
 
 fn live() -> (Live, EventReceiver) {
     let (running, receiver, _) = running(1);
-    (Live::new(camera(), State::Recording(running)), receiver)
+    (
+        Live::new("lobby", camera(), State::Recording(running)),
+        receiver,
+    )
 }
 
 fn written(progress: &watch::Sender<RecordingProgress>, bytes: u64) {
@@ -38,7 +41,7 @@ fn written(progress: &watch::Sender<RecordingProgress>, bytes: u64) {
 async fn a_long_recording_is_succeeded_once_the_next_one_writes() {
     let (first, mut inbox, progress) = running(1);
     let start = first.since;
-    let mut live = Live::new(camera(), State::Recording(first));
+    let mut live = Live::new("lobby", camera(), State::Recording(first));
     let due = |live: &Live, now| live.due(now, true, DAY);
     assert_eq!(due(&live, start + DAY.after / 2), Due::Nothing);
     assert_eq!(due(&live, start + DAY.after), Due::Succeed);

@@ -17,6 +17,7 @@ pub(in crate::media) struct DecoderRow {
     pub(in crate::media) gives: Memory,
 }
 
+const CORE: &str = "libgstreamer1.0-0";
 const GOOD: &str = "gstreamer1.0-plugins-good";
 const BAD: &str = "gstreamer1.0-plugins-bad";
 const LIBAV: &str = "gstreamer1.0-libav";
@@ -27,7 +28,7 @@ const H265_PARSER: Option<&str> = Some("h265parse");
 const VP9_PARSER: Option<&str> = Some("vp9parse");
 const AV1_PARSER: Option<&str> = Some("av1parse");
 
-pub(in crate::media) const COUNT: usize = 27;
+pub(in crate::media) const COUNT: usize = 28;
 
 /// Every decoder, for each codec in the order in which they are tried: hardware first. Drivers
 /// with state (`v4l2…dec`: Raspberry Pi, Qualcomm) stand before those without (`v4l2sl…dec`:
@@ -113,6 +114,8 @@ pub(in crate::media) const DECODERS: [DecoderRow; COUNT] = [
         AV1_PARSER,
     ),
     software(Codec::Av1, "av1dec", BAD, AV1_PARSER),
+    // What a source has decoded passes as it is.
+    software(Codec::I420, "identity", CORE, None),
 ];
 
 const fn hardware(

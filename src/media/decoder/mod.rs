@@ -31,6 +31,12 @@ impl Decoder {
         rows.map(|row| Self { row })
     }
 
+    /// The elements of all decoders, and the parsers that they need.
+    pub(super) fn factories() -> impl Iterator<Item = &'static str> {
+        ROWS.iter()
+            .flat_map(|row| [Some(row.factory), row.parser].into_iter().flatten())
+    }
+
     /// Whether it is installed, with the parser that it needs.
     #[must_use]
     pub fn is_installed(self) -> bool {

@@ -1,7 +1,7 @@
 //! What decoders are tried with: ten pictures, the last four of half the size, as when a server
 //! chooses another layer. Made by `samples/make.py`.
 
-use std::sync::Arc;
+use bytes::Bytes;
 
 use crate::bitstream::PictureSize;
 use crate::room::Codec;
@@ -12,7 +12,7 @@ pub(super) struct Sample {
     pub(super) size: PictureSize,
     /// The mean of its luma.
     pub(super) luma: u8,
-    pub(super) data: Arc<[u8]>,
+    pub(super) data: Bytes,
 }
 
 /// Length, width, height and luma, in network order.
@@ -20,13 +20,13 @@ const HEAD: usize = 9;
 
 /// The pictures for a codec of video.
 pub(super) fn pictures(codec: Codec) -> Vec<Sample> {
-    let mut rest: &[u8] = match codec {
+    let mut rest: &'static [u8] = match codec {
         Codec::H264 => include_bytes!("samples/h264.bin"),
         Codec::H265 => include_bytes!("samples/h265.bin"),
         Codec::Vp8 => include_bytes!("samples/vp8.bin"),
         Codec::Vp9 => include_bytes!("samples/vp9.bin"),
         Codec::Av1 => include_bytes!("samples/av1.bin"),
-        Codec::Opus => &[],
+        Codec::Opus | Codec::I420 | Codec::Pcm => &[],
     };
     let mut pictures = Vec::new();
     while let Some((picture, behind)) = next(rest) {
@@ -36,7 +36,7 @@ pub(super) fn pictures(codec: Codec) -> Vec<Sample> {
     pictures
 }
 
-fn next(from: &[u8]) -> Option<(Sample, &[u8])> {
+fn next(from: &'static [u8]) -> Option<(Sample, &'static [u8])> {
     let (head, rest) = from.split_first_chunk::<HEAD>()?;
     let [l0, l1, l2, l3, w0, w1, h0, h1, luma] = *head;
     let length = usize::try_from(u32::from_be_bytes([l0, l1, l2, l3])).ok()?;
@@ -47,7 +47,7 @@ fn next(from: &[u8]) -> Option<(Sample, &[u8])> {
             height: u16::from_be_bytes([h0, h1]).into(),
         },
         luma,
-        data: data.into(),
+        data: Bytes::from_static(data),
     };
     Some((sample, behind))
 }

@@ -9,7 +9,7 @@ use gstreamer_app::{AppSink, AppSrc};
 use super::CardVideo;
 use crate::media::MediaError;
 use crate::media::copied::Copied;
-use crate::media::elements::{chain, failed, make, set, set_named};
+use crate::media::elements::{chain, failed, make, require, set, set_named};
 use crate::media::line::clock_time;
 use crate::room::{AccessUnit, Codec};
 
@@ -58,10 +58,16 @@ pub(super) fn video_encoder(card: &CardVideo) -> Result<Vec<gst::Element>, Media
                 ("keyframe-max-dist", &frames),
             ],
         ),
-        Codec::H265 | Codec::Opus => {
+        Codec::H265 | Codec::Opus | Codec::I420 | Codec::Pcm => {
             return Err(MediaError::Layout("a card is not encoded as H.265 or Opus"));
         }
     };
+    let package = match card.codec {
+        Codec::H264 => "gstreamer1.0-plugins-ugly",
+        Codec::Av1 => "gstreamer1.0-plugins-bad",
+        _ => "gstreamer1.0-plugins-good",
+    };
+    require(factory, package)?;
     let encoder = make(factory, factory)?;
     for (property, value) in settings {
         set_named(&encoder, property, value)?;
@@ -132,7 +138,7 @@ impl Encoder {
             at,
             keyframe: !unit.flags().contains(gst::BufferFlags::DELTA_UNIT),
             contiguous: true,
-            data: data.as_slice().into(),
+            data: bytes::Bytes::copy_from_slice(data.as_slice()),
         })
     }
 

@@ -5,8 +5,6 @@ mod losses;
 mod model;
 mod starts;
 
-use std::sync::Arc;
-
 use super::*;
 use crate::room::test_track::track;
 use crate::room::{Codec, Source};
@@ -24,17 +22,23 @@ fn unit(ms: u64, keyframe: bool) -> AccessUnit {
         at: Duration::from_millis(ms),
         keyframe,
         contiguous: true,
-        data: Arc::from([0u8]),
+        data: bytes::Bytes::from_static(&[0]),
     }
 }
 
 const BOTH: Layout = Layout {
     video: Some(Codec::H264),
-    audio: Some(AudioIn { stereo: false }),
+    audio: Some(AudioIn {
+        codec: Codec::Opus,
+        stereo: false,
+    }),
 };
 const SOUND: Layout = Layout {
     video: None,
-    audio: Some(AudioIn { stereo: false }),
+    audio: Some(AudioIn {
+        codec: Codec::Opus,
+        stereo: false,
+    }),
 };
 const PICTURE: Layout = Layout {
     video: Some(Codec::H264),

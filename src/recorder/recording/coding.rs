@@ -1,6 +1,7 @@
 //! Which encoder a recording uses, and what it does when that fails.
 
 use super::Recording;
+use crate::events;
 use crate::media::{Coders, Layout, MediaError, Treatment};
 use crate::recorder::failure::{RecordingError, one_line};
 use crate::recorder::findings::CoderRecord;
@@ -53,6 +54,7 @@ impl Recording {
         self.breaks = true;
         let why = one_line(error);
         tracing::error!(
+            message_id = events::CODER_REPLACED,
             room = self.setup.room.as_str(),
             participant = self.setup.participant.identity.as_str(),
             encoder = %coders.encoder,

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use super::Recording;
+use super::{Recording, RecordingSetup};
+use crate::events;
 use crate::heap;
 use crate::media::{Ending, MediaError};
 use crate::recorder::failure::{RecordingError, one_line};
@@ -17,13 +18,7 @@ impl Recording {
         match event {
             WriterEvent::Sealed(index, record) => {
                 self.failures = 0;
-                tracing::info!(
-                    room = self.setup.room.as_str(),
-                    participant = self.setup.participant.identity.as_str(),
-                    segment = %index,
-                    bytes = record.bytes,
-                    "segment sealed"
-                );
+                say_sealed(&self.setup, index, record.bytes);
             }
             WriterEvent::Damaged(index, error) => {
                 return self.segment_failed(Some(index), error.into());
@@ -31,6 +26,7 @@ impl Recording {
             WriterEvent::IndexFailed(error) => {
                 tracing::warn!(
                     room = self.setup.room.as_str(),
+                    participant = self.setup.participant.identity.as_str(),
                     "manifest and playlist are out of date: {}",
                     one_line(&error)
                 );
@@ -67,6 +63,8 @@ impl Recording {
         if !given_up && (open.is_none() || index.is_some_and(|index| Some(index) != open)) {
             tracing::warn!(
                 room = self.setup.room.as_str(),
+                participant = self.setup.participant.identity.as_str(),
+                segment = index.map(tracing::field::display),
                 "a segment was cut short: {}",
                 one_line(&error)
             );
@@ -82,8 +80,10 @@ impl Recording {
             return Err(error);
         }
         tracing::error!(
+            message_id = events::SEGMENT_FAILED,
             room = self.setup.room.as_str(),
             participant = self.setup.participant.identity.as_str(),
+            segment = index.or(open).map(tracing::field::display),
             "a segment failed, going on with a new one: {}",
             one_line(&error)
         );
@@ -103,7 +103,13 @@ impl Recording {
 
     pub(super) fn closed(&mut self, closed: ClosedSegment) {
         if let Some(error) = closed.error {
-            tracing::warn!(room = self.setup.room.as_str(), segment = %closed.index, "segment cut short: {}", one_line(&error));
+            tracing::warn!(
+                room = self.setup.room.as_str(),
+                participant = self.setup.participant.identity.as_str(),
+                segment = %closed.index,
+                "segment cut short: {}",
+                one_line(&error)
+            );
         }
         self.total.add(&closed.tally);
         self.draining.remove(&closed.index);
@@ -113,4 +119,16 @@ impl Recording {
             writer.close_segment(closed.index, closed.tally.segment_counts());
         }
     }
+}
+
+/// A segment has its final name.
+pub(super) fn say_sealed(setup: &RecordingSetup, index: SegmentIndex, bytes: u64) {
+    tracing::info!(
+        message_id = events::SEGMENT_SEALED,
+        room = setup.room.as_str(),
+        participant = setup.participant.identity.as_str(),
+        segment = %index,
+        bytes,
+        "segment sealed"
+    );
 }

@@ -10,7 +10,7 @@ use crate::recorder::DropReason;
 use crate::recorder::cut::{MAX_HELD, Step};
 use crate::recorder::failure::RecordingError;
 use crate::recorder::pace::Pace;
-use crate::room::{AccessUnit, Kind, RoomEvent, Track, TrackId};
+use crate::room::{AccessUnit, Codec, Kind, RoomEvent, Track, TrackId};
 
 /// A unit of a track that is recorded.
 pub(super) struct Incoming {
@@ -106,7 +106,10 @@ impl Recording {
             .get_or_insert_with(|| Pace::new(unit.at, now))
             .unit(kind, unit.at, now);
         self.end = self.end.max(unit.at);
-        if unit.data.len() > self.setup.max_unit_bytes {
+        // How large a decoded picture is nobody but its size decides.
+        let decoded = self.cutter.video_codec().is_some_and(Codec::is_decoded);
+        let limited = kind == Kind::Audio || !decoded;
+        if limited && unit.data.len() > self.setup.max_unit_bytes {
             self.too_large(kind, &unit);
             return Ok(());
         }

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::Recording;
 use crate::bitstream::PictureSize;
+use crate::events;
 use crate::governor::{self, Answer, Grant};
 use crate::media::{Pictures, Treatment};
 
@@ -75,6 +76,7 @@ impl Recording {
 
     fn say_waiting(&self, width: u32, height: u32, cost: u64) {
         tracing::warn!(
+            message_id = events::NO_MEMORY,
             room = self.setup.room.as_str(),
             participant = self.setup.participant.identity.as_str(),
             width,

@@ -96,7 +96,7 @@ impl Publisher {
             }
             let unit = AccessUnit {
                 at,
-                data: Arc::from(&unit.data[..]),
+                data: bytes::Bytes::copy_from_slice(&unit.data),
                 ..unit.clone()
             };
             self.sent[usize::from(*kind == Kind::Audio)] += 1;

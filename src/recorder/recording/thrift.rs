@@ -5,11 +5,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::Recording;
-use crate::buffers::Buffer;
 use crate::governor::{Change, Level, Orders};
 use crate::media::{Pictures, Saving};
-use crate::recorder::segment_run::SegmentRun;
-use crate::recorder::summary::Lag;
 use crate::recorder::{DropReason, WriterSettings};
 use crate::room::Kind;
 
@@ -130,26 +127,6 @@ impl Recording {
         } else {
             usual
         }
-    }
-
-    /// What is behind.
-    pub(super) fn lag(&self, now: Instant) -> Lag {
-        let writer = self.writer.as_ref();
-        let segment = self.segment.as_ref();
-        Lag {
-            // Where no picture is wanted, none is late.
-            encoder: segment
-                .filter(|_| self.thrift.saving().pictures < Pictures::None)
-                .map_or(Duration::ZERO, SegmentRun::lag),
-            disk: writer.map_or(Duration::ZERO, |(writer, _)| writer.lag(now)),
-        }
-    }
-
-    /// What waits between here and the disk.
-    pub(super) fn buffers(&self) -> Vec<Buffer> {
-        let segment = self.segment.iter().flat_map(SegmentRun::buffers);
-        let writer = self.writer.iter().map(|(writer, _)| writer.buffer());
-        segment.chain(writer).chain([self.held_buffer()]).collect()
     }
 
     /// Does what is to be done again and again: asks for a keyframe where nothing else is recorded,

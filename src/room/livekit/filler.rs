@@ -37,7 +37,7 @@ pub fn is_filler(codec: Codec, unit: &[u8]) -> bool {
                     .get(VP8_TAG..)
                     .is_some_and(|rest| rest.starts_with(&VP8_8X8))
         }
-        Codec::H265 | Codec::Vp9 | Codec::Av1 | Codec::Opus => false,
+        Codec::H265 | Codec::Vp9 | Codec::Av1 | Codec::Opus | Codec::I420 | Codec::Pcm => false,
     }
 }
 

@@ -1,7 +1,7 @@
 //! A LiveKit room as a source: signalling by LiveKit's own crates, media by str0m.
 //!
 //! [`session`] is the one task that owns signalling, peer and sockets. It decodes nothing:
-//! access units leave it as they were sent, placed on one clock by [`timeline`].
+//! access units leave it as they were sent, placed on one clock by [`timeline`](super::timeline).
 
 mod addresses;
 mod datagram;
@@ -11,13 +11,13 @@ mod fallback;
 mod filler;
 mod framing;
 mod keyframes;
-mod layers;
+pub(in crate::room) mod layers;
 mod link;
 mod mend;
 mod obey;
 mod peer;
 mod pieces;
-mod publications;
+pub(in crate::room) mod publications;
 mod reach;
 mod sdp;
 mod secure;
@@ -28,7 +28,6 @@ mod sockets;
 mod stack;
 mod streams;
 mod superframe;
-pub mod timeline;
 mod token;
 mod traffic;
 mod trust;

@@ -16,11 +16,12 @@
 //! the gap can't be decoded anyway before the next keyframe. Pure: `now` is an argument.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::timeline::SenderReport;
+use bytes::Bytes;
+
 use crate::room::TrackId;
+use crate::room::timeline::SenderReport;
 
 /// A picture behind which nothing came for so long is taken for whole. Most packets that are lost
 /// have been sent again by then.
@@ -42,7 +43,7 @@ pub struct Piece {
     /// Whether a picture may begin with it.
     pub begins: bool,
     /// The encoded bytes.
-    pub data: Arc<[u8]>,
+    pub data: Bytes,
 }
 
 /// What became of a picture.

@@ -55,13 +55,19 @@ pub enum Change {
     },
 }
 
+/// What the source gives of what is published.
+#[derive(Debug, Clone)]
+pub enum Given {
+    /// What was sent. Of these codecs nothing can be recorded on this machine, for these reasons.
+    AsSent(BTreeMap<Codec, String>),
+}
+
 /// The publications of a room.
 #[derive(Debug)]
 pub struct Publications {
     own_sid: String,
     selection: Selection,
-    /// Codecs that can't be recorded on this machine, and why.
-    unrecordable: BTreeMap<Codec, String>,
+    given: Given,
     most_lines: Option<NonZeroU32>,
     sending: Sending,
     participants: BTreeMap<String, Known>,
@@ -104,13 +110,13 @@ impl Publications {
     pub fn new(
         own_sid: String,
         selection: Selection,
-        unrecordable: BTreeMap<Codec, String>,
+        given: Given,
         most_lines: Option<NonZeroU32>,
     ) -> Self {
         Self {
             own_sid,
             selection,
-            unrecordable,
+            given,
             most_lines,
             sending: Sending::default(),
             asked: BTreeMap::new(),
@@ -238,7 +244,7 @@ impl Publications {
             if old.is_some_and(|known| known.version > info.version) {
                 continue;
             }
-            let known = Known::read(info, &self.unrecordable);
+            let known = Known::read(info, &self.given);
             for (id, published) in &known.tracks {
                 let before = old.and_then(|known| known.tracks.get(id));
                 if before.is_none()

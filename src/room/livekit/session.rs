@@ -24,7 +24,7 @@ use super::door::{Attempt, Door, Outcome};
 use super::keyframes::KeyframeRequests;
 use super::link::{Input, Link};
 use super::peer::{Peer, PeerEvent};
-use super::publications::Publications;
+use super::publications::{Given, Publications};
 use super::silence::{Remedy, Silence};
 use super::units::Units;
 use super::{Credentials, LiveKitError};
@@ -43,9 +43,8 @@ const MAKE_GOOD: u32 = 12;
 /// and meanwhile nobody here listens.
 const LONGEST_BREATH: Duration = Duration::from_millis(500);
 
-/// The timer's longest rest. Something is due much sooner; a session that waits for nothing at all
-/// would be a mistake, and this makes it a harmless one.
-const LONGEST_REST: Duration = Duration::from_mins(1);
+/// The timer's longest rest: who looks after us must see that the loop turns.
+const LONGEST_REST: Duration = Duration::from_secs(1);
 
 /// What to join, and as whom.
 #[derive(Debug)]
@@ -94,7 +93,7 @@ pub async fn run(
         publications: Publications::new(
             own_sid(&entered.response),
             join.selection,
-            join.unrecordable,
+            Given::AsSent(join.unrecordable),
             join.most_lines,
         ),
         answer: None,
@@ -165,6 +164,7 @@ impl Session {
         let timer = tokio::time::sleep(Duration::ZERO);
         tokio::pin!(timer);
         loop {
+            self.events.beat();
             let deadline = TokioInstant::from_std(self.deadline());
             if timer.deadline() != deadline {
                 timer.as_mut().reset(deadline);

@@ -4,7 +4,7 @@
 //! (RFC 9628, 4.2); without those, an index at the end says where each begins (VP9 bitstream
 //! specification 0.6, annex B). Without it nobody but libvpx can tell, and it only by decoding.
 
-use std::sync::Arc;
+use bytes::Bytes;
 
 /// The three bits that make a marker.
 const MARKER: u8 = 0b110 << 5;
@@ -17,9 +17,9 @@ const FOUR_BYTES: u8 = 0b11 << 3;
 
 /// The picture with an index of its layers, which end at `ends`; as it is where it has one layer
 /// only, or the ends make no sense.
-pub fn indexed(picture: &Arc<[u8]>, ends: &[Option<usize>]) -> Arc<[u8]> {
+pub fn indexed(picture: &Bytes, ends: &[Option<usize>]) -> Bytes {
     let Some(lengths) = lengths(picture.len(), ends) else {
-        return Arc::clone(picture);
+        return picture.clone();
     };
     // One less than there are; at most eight.
     let count = u8::try_from(lengths.len().saturating_sub(1)).unwrap_or_default();
@@ -47,7 +47,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn with_index(picture: &[u8], ends: &[Option<usize>]) -> Vec<u8> {
-        indexed(&picture.into(), ends).to_vec()
+        indexed(&Bytes::copy_from_slice(picture), ends).to_vec()
     }
 
     #[test]

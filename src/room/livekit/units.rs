@@ -4,14 +4,15 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use str0m::format::CodecExtra;
 use str0m::media::MediaData;
 
 use super::filler::is_filler;
 use super::pieces::{Joined, Piece, Pieces};
 use super::superframe::indexed;
-use super::timeline::{Placed, SenderReport, Timeline};
 use crate::bitstream::h265::begins_picture;
+use crate::room::timeline::{Placed, SenderReport, Timeline};
 use crate::room::{AccessUnit, Codec, Delivery, EventSender, Kind, ReceiverGone, Track, TrackId};
 
 /// How late libwebrtc's reports put sound. They pair the stamp of a packet's first sample with
@@ -173,6 +174,7 @@ fn piece(codec: Codec, data: &MediaData) -> Piece {
         ntp: info.ntp_time.checked_sub(late).unwrap_or(info.ntp_time),
         rtp: info.rtp_time.numer() as u32,
     });
+    let whole = Bytes::from_owner(Arc::clone(&data.data));
     Piece {
         rtp: data.time.numer() as u32,
         arrival: data.network_time,
@@ -182,8 +184,8 @@ fn piece(codec: Codec, data: &MediaData) -> Piece {
         // Looked at behind a gap only: else it is the next picture or the next piece of this one.
         begins: data.contiguous || codec != Codec::H265 || begins_picture(&data.data),
         data: match &data.codec_extra {
-            CodecExtra::Vp9(extra) => indexed(&data.data, &extra.layers_scheme),
-            _ => Arc::clone(&data.data),
+            CodecExtra::Vp9(extra) => indexed(&whole, &extra.layers_scheme),
+            _ => whole,
         },
     }
 }
@@ -218,7 +220,7 @@ mod tests {
             keyframe: false,
             contiguous: true,
             begins: true,
-            data: number.to_be_bytes()[..].into(),
+            data: bytes::Bytes::copy_from_slice(&number.to_be_bytes()),
         }
     }
 

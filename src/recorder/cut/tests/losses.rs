@@ -67,3 +67,17 @@ fn what_is_encoded_again_is_never_damaged() {
     let lost = cutter.unit(&id, &after_a_loss(33));
     assert_eq!(lost.step, Step::Drop(DropReason::Discontinuity));
 }
+
+#[test]
+fn a_loss_before_a_decoded_picture_costs_nothing_else() {
+    let decoded = track("V", Source::Camera, Codec::I420);
+    let layout = Layout {
+        video: Some(Codec::I420),
+        audio: None,
+    };
+    let mut case = Case::new(&[decoded]).open(layout);
+    let decision = case.cutter.unit(&TrackId::new("V"), &after_a_loss(100));
+    assert_eq!(decision, Step::Push.into());
+    case.cutter.lost(Kind::Video, DropReason::QueueFull);
+    assert_eq!(case.step("V", &unit(133, false)), Step::Push);
+}

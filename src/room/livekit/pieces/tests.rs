@@ -16,7 +16,7 @@ fn piece(start: Instant, rtp: u32, data: &[u8]) -> Piece {
         keyframe: false,
         contiguous: true,
         begins: true,
-        data: data.into(),
+        data: bytes::Bytes::copy_from_slice(data),
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use livekit_protocol as proto;
 
 use super::super::layers::Layers;
+use super::Given;
 use crate::room::{Codec, Kind, Participant, Present, Publication, Source, Track, TrackId};
 
 /// Tracks of one participant that are looked at. More make no sense, and who knows whose idea
@@ -31,7 +32,7 @@ pub struct Published {
 }
 
 impl Known {
-    pub fn read(info: &proto::ParticipantInfo, unrecordable: &BTreeMap<Codec, String>) -> Self {
+    pub fn read(info: &proto::ParticipantInfo, given: &Given) -> Self {
         Self {
             participant: Arc::new(Participant {
                 sid: info.sid.clone(),
@@ -45,7 +46,7 @@ impl Known {
                 .iter()
                 .take(MOST_PUBLISHED)
                 .filter_map(|track| {
-                    let published = Published::read(track, unrecordable)?;
+                    let published = Published::read(track, given)?;
                     Some((TrackId::new(&track.sid), published))
                 })
                 .collect(),
@@ -92,14 +93,13 @@ pub const fn joined_ms(info: &proto::ParticipantInfo) -> i64 {
 }
 
 impl Published {
-    pub fn read(info: &proto::TrackInfo, unrecordable: &BTreeMap<Codec, String>) -> Option<Self> {
+    pub fn read(info: &proto::TrackInfo, given: &Given) -> Option<Self> {
         let source = source_of(info)?;
         Some(Self {
             source,
-            codec: codec_of(info, source).and_then(|codec| match unrecordable.get(&codec) {
-                Some(reason) => Err(reason.clone()),
-                None => Ok(codec),
-            }),
+            codec: match given {
+                Given::AsSent(unrecordable) => recordable(info, source, unrecordable),
+            },
             stereo: info
                 .audio_features()
                 .any(|f| f == proto::AudioTrackFeature::TfStereo),
@@ -124,9 +124,26 @@ fn source_of(info: &proto::TrackInfo) -> Option<Source> {
     }
 }
 
-/// The codec that we will get, or why the track can't be recorded.
+/// The codec that we will get, or why the track can't be recorded here.
+fn recordable(
+    info: &proto::TrackInfo,
+    source: Source,
+    unrecordable: &BTreeMap<Codec, String>,
+) -> Result<Codec, String> {
+    let codec = codec_of(info, source)?;
+    match unrecordable.get(&codec) {
+        Some(reason) => Err(reason.clone()),
+        None => Ok(codec),
+    }
+}
+
+fn is_encrypted(info: &proto::TrackInfo) -> bool {
+    info.encryption() != proto::encryption::Type::None
+}
+
+/// The codec of what is sent, or why the track can't be recorded.
 fn codec_of(info: &proto::TrackInfo, source: Source) -> Result<Codec, String> {
-    if info.encryption() != proto::encryption::Type::None {
+    if is_encrypted(info) {
         return Err("it is end-to-end encrypted".to_owned());
     }
     let mime = info.mime_type.to_ascii_lowercase();

@@ -11,7 +11,12 @@ fn publications(globs: &[&str]) -> Publications {
     let sources = [Source::Camera, Source::Microphone, Source::ScreenShare];
     let selection = Selection::new(&globs, &sources, NonZeroUsize::MIN).unwrap();
     let av1 = BTreeMap::from([(Codec::Av1, "install a decoder".to_owned())]);
-    Publications::new("PA_me".to_owned(), selection, av1, NonZeroU32::new(360))
+    Publications::new(
+        "PA_me".to_owned(),
+        selection,
+        Given::AsSent(av1),
+        NonZeroU32::new(360),
+    )
 }
 
 fn update(room: &mut Publications, infos: &[proto::ParticipantInfo]) -> Vec<Change> {
@@ -167,7 +172,12 @@ fn what_finds_no_place_is_said_once_with_its_limit_and_its_source() {
         NonZeroUsize::MIN,
     );
     let selection = selection.unwrap().with_most_tracks(NonZeroUsize::MIN);
-    let mut room = Publications::new("PA_me".to_owned(), selection, BTreeMap::new(), None);
+    let mut room = Publications::new(
+        "PA_me".to_owned(),
+        selection,
+        Given::AsSent(BTreeMap::new()),
+        None,
+    );
     let microphone = proto::TrackInfo {
         r#type: proto::TrackType::Audio.into(),
         source: proto::TrackSource::Microphone.into(),
@@ -437,7 +447,7 @@ proptest! {
         let selection = Selection::new(&["*".to_owned()], &sources, NonZeroUsize::MAX).unwrap();
         let selection = selection.with_most_tracks(NonZeroUsize::new(4).unwrap());
         let lines = NonZeroU32::new(360);
-        let mut room = Publications::new("PA_me".to_owned(), selection, BTreeMap::new(), lines);
+        let mut room = Publications::new("PA_me".to_owned(), selection, Given::AsSent(BTreeMap::new()), lines);
         let mut now = Instant::now();
         let mut going = BTreeSet::new();
         for (infos, wait, rejoins) in updates {

@@ -8,8 +8,8 @@ use crate::room::Codec;
 /// RFC 7798, 7.1), 48 kHz for Opus whatever it samples at (RFC 7587, 4.1).
 const fn ticks_per_second(codec: Codec) -> i64 {
     match codec {
-        Codec::H264 | Codec::H265 | Codec::Vp8 | Codec::Vp9 | Codec::Av1 => 90_000,
-        Codec::Opus => 48_000,
+        Codec::H264 | Codec::H265 | Codec::Vp8 | Codec::Vp9 | Codec::Av1 | Codec::I420 => 90_000,
+        Codec::Opus | Codec::Pcm => 48_000,
     }
 }
 
