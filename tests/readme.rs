@@ -11,7 +11,7 @@ use std::path::Path;
 use clap::Parser as _;
 use reeld::cli::Cli;
 
-const DOCUMENTS: [&str; 8] = [
+const DOCUMENTS: [&str; 9] = [
     "README.md",
     "docs/hardware.md",
     "docs/limits.md",
@@ -20,6 +20,7 @@ const DOCUMENTS: [&str; 8] = [
     "docs/storage.md",
     "docs/testing.md",
     "docs/performance.md",
+    "docs/yocto.md",
 ];
 
 /// The lines of fenced `sh` blocks, continuation lines joined, comments and variables taken off.

@@ -1,0 +1,3 @@
+FILESEXTRAPATHS:prepend := "${REELD_LAYER}/files/kernel:"
+
+SRC_URI += "file://reeld.cfg file://reeld-raspberrypi.cfg"
