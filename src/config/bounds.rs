@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, Unexpected, Visitor};
 
 use super::connection::{SYNTHETIC, synthetic};
-use super::schema::AUTO;
+use super::schema::{AUTO, Client};
 use super::units::{self, BitRate, ByteSize, Percent};
 use crate::logging;
 use crate::media::encoder::factories;
@@ -139,6 +139,21 @@ pub(super) fn encoder<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::E
 
 pub(super) fn identity<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     text(from, "an identity in quotes", check_name)
+}
+
+pub(super) fn client<'de, D: Deserializer<'de>>(from: D) -> Result<Client, D::Error> {
+    let client = Client::deserialize(from)?;
+    if client == Client::Sdk && !cfg!(feature = "livekit-sdk") {
+        return Err(de::Error::custom(
+            "\"sdk\" is not in this build: build reeld with the feature livekit-sdk \
+             (docs/sdk-source.md), or write \"built_in\"",
+        ));
+    }
+    Ok(client)
+}
+
+pub(super) fn queue_size_frames<'de, D: Deserializer<'de>>(from: D) -> Result<u8, D::Error> {
+    whole(from, " pictures", 1..=30)
 }
 
 pub(super) fn room_name<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {

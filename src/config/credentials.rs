@@ -13,10 +13,11 @@ use super::load::Setting;
 const DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 
 /// The files' names, and the keys that they set.
-const KEYS: [(&str, &str); 3] = [
+const KEYS: [(&str, &str); 4] = [
     ("livekit-api-key", "livekit.api_key"),
     ("livekit-api-secret", "livekit.api_secret"),
     ("livekit-token", "livekit.token"),
+    ("livekit-e2ee-key", "livekit.e2ee_key"),
 ];
 
 /// What the credentials set. An empty one counts as absent: a unit can't leave one out that does

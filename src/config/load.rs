@@ -15,7 +15,7 @@ use super::environment;
 use super::error::{ConfigError, Origin, Warning};
 use super::file;
 use super::keys::Keys;
-use super::schema::Config;
+use super::schema::{AudioCodec, Client, Config, VideoMode};
 
 /// A configuration, and what should be said about it.
 #[derive(Debug)]
@@ -162,6 +162,17 @@ fn check_together(config: &Config, places: &BTreeMap<String, Origin>) -> Result<
             return Err(wrong(&format!("memory.{less}"), problem));
         }
     }
+    if config.livekit.client == Client::Sdk {
+        let why = "livekit.client is \"sdk\", which gives what is decoded";
+        if config.video.mode == VideoMode::Passthrough {
+            let problem = format!("nothing could be recorded: {why}");
+            return Err(wrong("video.mode", problem));
+        }
+        if config.audio.codec == AudioCodec::Opus {
+            let problem = format!("there is no Opus to copy: {why}; write \"aac\"");
+            return Err(wrong("audio.codec", problem));
+        }
+    }
     let mut names = HashSet::new();
     for (index, room) in config.rooms.iter().enumerate() {
         if !names.insert(&room.name) {
@@ -170,4 +181,34 @@ fn check_together(config: &Config, places: &BTreeMap<String, Origin>) -> Result<
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever the build: without the feature the source is refused before.
+    #[test]
+    fn what_needs_encoded_media_is_refused_of_a_source_that_decodes() {
+        let mut config = Config::default();
+        config.livekit.client = Client::Sdk;
+        let refusal = |config: &Config| {
+            let checked = check_together(config, &BTreeMap::new());
+            checked.map_err(|error| error.to_string())
+        };
+        assert!(refusal(&config).is_ok());
+        config.video.mode = VideoMode::Passthrough;
+        let refused = refusal(&config).unwrap_err();
+        assert!(
+            refused.contains("video.mode: nothing could be"),
+            "{refused}"
+        );
+        config.video.mode = VideoMode::Transcode;
+        config.audio.codec = AudioCodec::Opus;
+        let refused = refusal(&config).unwrap_err();
+        assert!(
+            refused.contains("audio.codec: there is no Opus"),
+            "{refused}"
+        );
+    }
 }

@@ -37,7 +37,7 @@ pub use error::{ConfigError, Origin, Warning};
 pub use load::{Flags, Loaded, check, load};
 pub use memory::Memory;
 pub use schema::{
-    AUTO, Audio, AudioCodec, Config, Gaps, Jitter, Limits, LiveKit, Log, OnLoss, Prefer,
+    AUTO, Audio, AudioCodec, Client, Config, Gaps, Jitter, Limits, LiveKit, Log, OnLoss, Prefer,
     ResolutionChange, Room, Segment, Selection, Status, Storage, Video, VideoMode, Writer,
 };
 pub use secret::Secret;

@@ -95,6 +95,27 @@ pub struct LiveKit {
     /// Our identity in tokens that we sign, before a suffix of each stay's own; 1 to 256 bytes.
     #[serde(deserialize_with = "bounds::identity")]
     pub identity: String,
+    /// Who talks to it.
+    #[serde(deserialize_with = "bounds::client")]
+    pub client: Client,
+    /// The key that all participants share where a room is end-to-end encrypted; for
+    /// [`Client::Sdk`].
+    pub e2ee_key: Option<Secret>,
+    /// Decoded pictures that may wait in the queue of [`Client::Sdk`]; 1 to 30. It takes 0 for no
+    /// limit.
+    #[serde(deserialize_with = "bounds::queue_size_frames")]
+    pub queue_size_frames: u8,
+}
+
+/// Who talks to a LiveKit server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Client {
+    /// `reeld` itself: what is sent comes encoded, and stays so where it can.
+    BuiltIn,
+    /// LiveKit's own SDK: all comes decoded, and what is end-to-end encrypted can be opened. Only
+    /// in a build with the feature `livekit-sdk`.
+    Sdk,
 }
 
 impl Default for LiveKit {
@@ -106,6 +127,9 @@ impl Default for LiveKit {
             api_secret: None,
             token: None,
             identity: "reeld".to_owned(),
+            client: Client::BuiltIn,
+            e2ee_key: None,
+            queue_size_frames: 8,
         }
     }
 }

@@ -50,7 +50,11 @@ pub fn start(config: &Config) -> Result<EquipmentWatch, MediaError> {
         return Ok(watch);
     }
     let wanted = wanted(config);
-    let codecs = decoded(config.video.mode);
+    let codecs = if config.livekit.client == config::Client::Sdk {
+        &[]
+    } else {
+        decoded(config.video.mode)
+    };
     if matches!(wanted.choice, Choice::Forced(_)) {
         teller.tell(Ok(find(&wanted, codecs)?));
         return Ok(watch);

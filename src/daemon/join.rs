@@ -16,6 +16,9 @@ use crate::media::{self, AudioOut, GraphSettings, InFlight, MediaError, Saving, 
 use crate::recorder::WriterSettings;
 use crate::recorder::summary::RecordingSummary;
 use crate::room::livekit::{self, Credentials, Join, LiveKitError, Remedy};
+#[cfg(feature = "livekit-sdk")]
+use crate::room::sdk;
+use crate::room::sdk::SdkSettings;
 use crate::room::{
     COMMAND_QUEUE, Codec, EventSender, RoomCommand, RoomEnd, Selection, SelectionError, synthetic,
 };
@@ -109,7 +112,12 @@ async fn run(
     commands: mpsc::Receiver<RoomCommand>,
 ) -> Result<RoomEnd, SourceError> {
     match place {
-        Place::Server(join) => Ok(livekit::run(*join, events, commands).await?),
+        Place::Server(mut join) => match join.sdk.take() {
+            #[cfg(feature = "livekit-sdk")]
+            Some(settings) => Ok(sdk::run(*join, settings, events, commands).await?),
+            // Without the feature the configuration refuses it.
+            _ => Ok(livekit::run(*join, events, commands).await?),
+        },
         Place::Synthetic(camera) => {
             let card = move || synthetic::run(camera, Duration::MAX, &events, commands);
             Ok(tokio::task::spawn_blocking(card).await??)
@@ -160,6 +168,17 @@ pub fn plan(
         most_lines: config.video.most_lines(),
         max_frames: config.jitter.max_frames,
         max_unit_bytes: in_memory(config.limits.max_unit_bytes),
+        sdk: by_sdk(config),
+    })
+}
+
+fn by_sdk(config: &Config) -> Option<SdkSettings> {
+    let livekit = &config.livekit;
+    let key = livekit.e2ee_key.as_ref();
+    (livekit.client == config::Client::Sdk).then(|| SdkSettings {
+        queue_size_frames: livekit.queue_size_frames.into(),
+        in_flight: config.video.in_flight,
+        shared_key: key.map(|key| key.expose().as_bytes().to_vec()),
     })
 }
 

@@ -1,12 +1,13 @@
 //! What a room is to the rest of `reeld`: tracks, and encoded access units on one clock.
 //!
-//! A source (LiveKit, or the synthetic room) delivers [`RoomEvent`]s and obeys
+//! A source (LiveKit with or without its SDK, or the synthetic room) delivers [`RoomEvent`]s and obeys
 //! [`RoomCommand`]s. Nothing outside this module knows which source it is.
 
 mod events;
 pub mod livekit;
 mod queue;
 mod refusal;
+pub mod sdk;
 pub mod selection;
 pub mod synthetic;
 #[cfg(test)]

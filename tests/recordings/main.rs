@@ -2,6 +2,7 @@
 //! in the middle of a recording, and what the disk does to it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod decoded;
 mod files;
 mod gaps;
 mod governed;

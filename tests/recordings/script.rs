@@ -378,6 +378,11 @@ impl Room {
         }
     }
 
+    /// What a source of the test's own tells its events with.
+    pub fn events(&self) -> EventSender {
+        self.events.clone().unwrap()
+    }
+
     /// Whether the room is still recorded.
     pub const fn is_recorded(&self) -> bool {
         self.events.is_some()

@@ -76,6 +76,7 @@ fn credentials_come_over_files_and_below_variables() {
         ),
         ("livekit-api-key", "credential\n"),
         ("livekit-api-secret", "\n"),
+        ("livekit-e2ee-key", "shared\n"),
     ]);
     let secret = |config: &Config| {
         let livekit = &config.livekit;
@@ -89,6 +90,8 @@ fn credentials_come_over_files_and_below_variables() {
         "an empty one is none"
     );
     assert!(config.livekit.token.is_none());
+    let shared = config.livekit.e2ee_key.as_ref().map(Secret::expose);
+    assert_eq!(shared, Some("shared"));
     let variable = [("LIVEKIT_API_KEY", "variable")];
     let config = directory.load(&["a.toml"], &variable).unwrap();
     assert_eq!(secret(&config), ["variable", "file"]);

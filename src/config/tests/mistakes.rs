@@ -258,6 +258,10 @@ fn a_wrong_value_in_the_file_is_answered_with_what_is_allowed() {
             "1:18: select.sources: is empty and selects nothing: leave the key out for all sources",
         ),
         (
+            "livekit.queue_size_frames = 0",
+            "1:29: livekit.queue_size_frames: invalid value: integer `0`, expected a whole number from 1 to 30 pictures",
+        ),
+        (
             "select.max_participants = 0",
             "1:27: select.max_participants: invalid value: integer `0`, expected a whole number from 1 to 256",
         ),
@@ -385,4 +389,14 @@ proptest! {
             prop_assert_eq!(message.lines().count(), 1, "{}", message);
         }
     }
+}
+
+#[cfg(not(feature = "livekit-sdk"))]
+#[test]
+fn a_source_that_was_not_built_is_answered_with_how_to_get_it() {
+    assert_answers(&[(
+        "livekit.client = \"sdk\"",
+        "1:18: livekit.client: \"sdk\" is not in this build: build reeld with the feature \
+         livekit-sdk (docs/sdk-source.md), or write \"built_in\"",
+    )]);
 }

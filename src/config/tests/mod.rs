@@ -122,6 +122,7 @@ fn the_annotated_file_names_the_bounds_that_hold() {
         ("memory.quiet", "\"5s\"", "\"10m\""),
         ("select.max_participants", "1", "256"),
         ("jitter.max_frames", "5", "300"),
+        ("livekit.queue_size_frames", "1", "30"),
         ("limits.max_tracks", "1", "1024"),
         ("limits.max_unit_bytes", "\"64KiB\"", "\"8MiB\""),
     ] {
@@ -174,6 +175,8 @@ fn every_key_is_read_from_the_file() {
         api_key = "key"
         api_secret = "secret"
         identity = "box-7"
+        e2ee_key = "shared"
+        queue_size_frames = 30
         [select]
         participants = ["door-*", "{anna,bob}"]
         sources = ["screen_share", "microphone"]
@@ -242,6 +245,9 @@ fn every_key_is_read_from_the_file() {
             api_secret: Some(Secret::new("secret")),
             token: None,
             identity: "box-7".to_owned(),
+            client: Client::BuiltIn,
+            e2ee_key: Some(Secret::new("shared")),
+            queue_size_frames: 30,
         },
         select: Selection {
             participants: vec!["door-*".to_owned(), "{anna,bob}".to_owned()],

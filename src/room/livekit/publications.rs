@@ -60,6 +60,12 @@ pub enum Change {
 pub enum Given {
     /// What was sent. Of these codecs nothing can be recorded on this machine, for these reasons.
     AsSent(BTreeMap<Codec, String>),
+    /// Pictures and sound, whatever they were sent as.
+    #[cfg_attr(not(feature = "livekit-sdk"), allow(dead_code))]
+    Decoded {
+        /// What is end-to-end encrypted can be opened.
+        has_key: bool,
+    },
 }
 
 /// The publications of a room.

@@ -28,6 +28,7 @@ use super::publications::{Given, Publications};
 use super::silence::{Remedy, Silence};
 use super::units::Units;
 use super::{Credentials, LiveKitError};
+use crate::room::sdk::SdkSettings;
 use crate::room::{
     Codec, EventSender, ReceiverGone, RoomCommand, RoomEnd, RoomEvent, Selection, TrackId,
 };
@@ -65,6 +66,8 @@ pub struct Join {
     pub max_frames: u16,
     /// Bytes of a unit that is too large to be recorded: no more of it is put together.
     pub max_unit_bytes: usize,
+    /// The room is joined by LiveKit's own SDK.
+    pub sdk: Option<SdkSettings>,
 }
 
 /// Joins the room and delivers its events until it ends, or until the receiver of `events` or

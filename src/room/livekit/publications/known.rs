@@ -99,6 +99,7 @@ impl Published {
             source,
             codec: match given {
                 Given::AsSent(unrecordable) => recordable(info, source, unrecordable),
+                Given::Decoded { has_key } => decoded(info, source, *has_key),
             },
             stereo: info
                 .audio_features()
@@ -137,6 +138,17 @@ fn recordable(
     }
 }
 
+/// As what a track comes from a source that decodes, or why it does not.
+fn decoded(info: &proto::TrackInfo, source: Source, has_key: bool) -> Result<Codec, String> {
+    if is_encrypted(info) && !has_key {
+        return Err("it is end-to-end encrypted: set livekit.e2ee_key".to_owned());
+    }
+    match source.kind() {
+        Kind::Video => Ok(Codec::I420),
+        Kind::Audio => Ok(Codec::Pcm),
+    }
+}
+
 fn is_encrypted(info: &proto::TrackInfo) -> bool {
     info.encryption() != proto::encryption::Type::None
 }
@@ -144,7 +156,10 @@ fn is_encrypted(info: &proto::TrackInfo) -> bool {
 /// The codec of what is sent, or why the track can't be recorded.
 fn codec_of(info: &proto::TrackInfo, source: Source) -> Result<Codec, String> {
     if is_encrypted(info) {
-        return Err("it is end-to-end encrypted".to_owned());
+        return Err(
+            "it is end-to-end encrypted, which only LiveKit's own SDK opens (livekit.client)"
+                .to_owned(),
+        );
     }
     let mime = info.mime_type.to_ascii_lowercase();
     let codec = match mime.as_str() {
