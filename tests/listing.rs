@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use reeld::recorder::{
     RecordingIdentity, SegmentCounts, SegmentInput, SegmentLayout, WriterEvent, WriterHandle,
@@ -42,7 +42,7 @@ struct Running {
 }
 
 impl Running {
-    fn start(output: &Path, room: &str, identity: &str, second: u64) -> Self {
+    fn start(output: &Path, room: &str, identity: &str, started: OffsetDateTime) -> Self {
         let identity = RecordingIdentity {
             room: room.to_owned(),
             room_sid: String::new(),
@@ -52,7 +52,7 @@ impl Running {
                 name: String::new(),
             }),
             source: Source::Camera,
-            started: START + std::time::Duration::from_secs(second),
+            started,
         };
         let settings = WriterSettings::default();
         let (mut handle, mut events) = WriterHandle::create(output, &identity, settings).unwrap();
@@ -122,8 +122,10 @@ fn everything(root: &Path, running: &Running) -> BTreeMap<PathBuf, SystemTime> {
 fn every_state_is_told_and_nothing_is_touched() {
     let output = tempfile::tempdir().unwrap();
     let output = output.path();
-    let sealed = Running::start(output, "lobby", "ann", 0).seal();
-    let running = Running::start(output, "lobby", "bob", 1);
+    let sealed = Running::start(output, "lobby", "ann", START).seal();
+    // How long it goes on is counted to this day.
+    let an_hour_ago = OffsetDateTime::now_utc() - Duration::from_hours(1);
+    let running = Running::start(output, "lobby", "bob", an_hour_ago);
     let interrupted = copy(running.handle.folder(), 2);
     let [recovered, damaged, without, garbled] = [3, 4, 5, 6].map(|second| copy(&sealed, second));
     edit(&recovered, |it| {
@@ -158,12 +160,12 @@ fn every_state_is_told_and_nothing_is_touched() {
     let path = |folder: &PathBuf| folder.to_str().unwrap().to_owned();
     let expected = [
         (path(&sealed), "sealed"),
-        (path(&running.handle.folder().to_owned()), "recording"),
         (path(&interrupted), "interrupted"),
         (path(&recovered), "recovered"),
         (path(&damaged), "damaged"),
         (path(&without), "unknown"),
         (path(&garbled), "unknown"),
+        (path(&running.handle.folder().to_owned()), "recording"),
     ];
     assert_eq!(states.len(), expected.len());
     for (found, (path, state)) in states.iter().zip(&expected) {
@@ -180,10 +182,10 @@ fn every_state_is_told_and_nothing_is_touched() {
     assert_eq!(first["started"], "2026-11-22T04:17:00Z");
     assert!(first["bytes"].as_u64().unwrap() >= 188_000);
     assert_eq!(
-        recordings[4]["gaps"],
+        recordings[3]["gaps"],
         serde_json::json!({"count": 1, "longest_ms": 4210})
     );
-    assert_eq!(recordings[5]["error"], "no manifest");
+    assert_eq!(recordings[4]["error"], "no manifest");
     assert_eq!(report["totals"]["recordings"], 7);
     assert_eq!(report["totals"]["kept"], 1);
     assert!(report["space"]["free"].as_u64() <= report["space"]["total"].as_u64());
@@ -217,7 +219,7 @@ fn every_state_is_told_and_nothing_is_touched() {
 fn names_of_strangers_do_not_steer_the_terminal() {
     let output = tempfile::tempdir().unwrap();
     let output = output.path();
-    let folder = Running::start(output, "Küche\x1b[2J", "ann\r\x07", 0).seal();
+    let folder = Running::start(output, "Küche\x1b[2J", "ann\r\x07", START).seal();
     edit(&folder, |it| {
         it["totals"]["drops"] = serde_json::json!({"\x1b]0;x\x07": 1});
     });
@@ -244,7 +246,7 @@ fn names_of_strangers_do_not_steer_the_terminal() {
 fn the_directory_and_its_limits_come_from_the_configuration() {
     let root = tempfile::tempdir().unwrap();
     let output = root.path().join("output");
-    Running::start(&made(&output), "lobby", "ann", 0).seal();
+    Running::start(&made(&output), "lobby", "ann", START).seal();
     let config = root.path().join("reeld.toml");
     let storage = "[storage]\nquota = \"5GiB\"\nmin_free = \"16MiB\"";
     fs::write(&config, format!("output = {output:?}\n{storage}")).unwrap();
@@ -276,8 +278,8 @@ fn made(path: &Path) -> PathBuf {
 #[test]
 fn recordings_are_marked_and_released() {
     let output = tempfile::tempdir().unwrap();
-    let sealed = Running::start(output.path(), "lobby", "ann", 0).seal();
-    let running = Running::start(output.path(), "lobby", "bob", 1);
+    let sealed = Running::start(output.path(), "lobby", "ann", START).seal();
+    let running = Running::start(output.path(), "lobby", "bob", START + Duration::from_secs(1));
     let both = [sealed.as_path(), running.handle.folder()];
     let kept = reeld(&["keep"], &both);
     assert_eq!(kept.status.code(), Some(0), "{}", text(&kept.stderr));

@@ -80,11 +80,12 @@ async fn write(handle: &WriterHandle, input: &mut SegmentInput, segment: u64) ->
     let mut progress = handle.progress();
     let mut synced = progress.borrow().synced;
     for (done, piece) in (0..).zip(pieces(segment)) {
+        // Before it is written: the writer may fail at once.
+        let damaged = progress.borrow().damaged;
         if input.write(&piece).is_err() {
             return done;
         }
         synced += piece.len() as u64;
-        let damaged = progress.borrow().damaged;
         let settled = progress.wait_for(|now| now.synced >= synced || now.damaged > damaged);
         if tokio::time::timeout(LONG, settled)
             .await
