@@ -63,7 +63,8 @@ impl Machine {
             .arg(format!(
                 "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:22"
             ))
-            .args(["-device", "virtio-net-pci,netdev=net"]);
+            // Without the firmware to start from a network, which is a package of its own.
+            .args(["-device", "virtio-net-pci,netdev=net,romfile="]);
         match start {
             Start::Card => qemu.args(["-bios", UEFI]),
             Start::Pages16k => qemu
