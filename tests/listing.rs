@@ -279,7 +279,12 @@ fn made(path: &Path) -> PathBuf {
 fn recordings_are_marked_and_released() {
     let output = tempfile::tempdir().unwrap();
     let sealed = Running::start(output.path(), "lobby", "ann", START).seal();
-    let running = Running::start(output.path(), "lobby", "bob", START + Duration::from_secs(1));
+    let running = Running::start(
+        output.path(),
+        "lobby",
+        "bob",
+        START + Duration::from_secs(1),
+    );
     let both = [sealed.as_path(), running.handle.folder()];
     let kept = reeld(&["keep"], &both);
     assert_eq!(kept.status.code(), Some(0), "{}", text(&kept.stderr));
